@@ -83,7 +83,7 @@ def sampler(name: str, *, aliases: tuple[str, ...] = (), **facts: Any) -> Callab
 
 
 def schedule(name: str, *, aliases: tuple[str, ...] = (), **facts: Any) -> Callable[[Callable], Callable]:
-    """Registers a function that gives noise levels: `f(n, sigma_min, sigma_max, **options)`, descending, ending in 0."""
+    """Registers a function giving noise levels: `f(n, sigma_min, sigma_max, **options)`, descending, ending in 0."""
     return _registrar(SCHEDULES, name, aliases, facts)
 
 

@@ -1,0 +1,57 @@
+"""Where things are on disk, and writing so that a crash never leaves half a file."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import UserError
+
+
+@dataclass(frozen=True)
+class Folders:
+    """The places the program reads and writes. `data` holds the queue, the history and caches."""
+
+    root: Path
+    data: Path
+    models: Path
+    outputs: Path
+    extensions: tuple[Path, ...]
+    checkpoints: tuple[Path, ...]
+    vaes: tuple[Path, ...]
+
+    @property
+    def database(self) -> Path:
+        return self.data / "easel.sqlite"
+
+    @property
+    def settings(self) -> Path:
+        return self.data / "config.json"
+
+    def create(self) -> None:
+        """Makes the folders that are ours to write. Raises UserError when the disk does not let us."""
+        for folder in (self.data, self.outputs, *self.checkpoints, *self.vaes):
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise UserError(
+                    f"The folder {folder} cannot be made: {error.strerror}.",
+                    hint="Choose another place with --data-dir, or mend its permissions.",
+                ) from error
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Writes a file through a temporary one beside it and a rename: readers see the old content or the new."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

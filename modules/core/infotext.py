@@ -1,0 +1,164 @@
+"""A picture's settings as text, in A1111's grammar, both ways.
+
+    prompt, over as many lines as it has
+    Negative prompt: likewise, absent when empty
+    Steps: 20, Sampler: Euler a, Schedule type: Automatic, CFG scale: 7, Seed: 1, Size: 512x512, ...
+
+Both directions loop over the declared parameters; only what is not one field = one key stands here by name.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .params import EXTENSION_PARAMS, Param
+from .pictures import Facts
+from .request import PARAMS, GenerationRequest
+from .version import NAME, VERSION
+
+_ENTRY = re.compile(r'\s*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
+_SIZE = re.compile(r"^(\d+)x(\d+)$")
+_NEGATIVE = "Negative prompt:"
+_FEWEST_ENTRIES = 3
+
+
+@dataclass(frozen=True)
+class Pasted:
+    """What a text said. `values` are request fields; `model` and `vae` are (name, hash) as written, "" when absent;
+    `unknown` are the entries that mean nothing here.
+    """
+
+    values: Mapping[str, Any]
+    model: tuple[str, str] = ("", "")
+    vae: tuple[str, str] = ("", "")
+    unknown: Mapping[str, str] = field(default_factory=dict)
+
+
+def write(request: GenerationRequest, facts: Facts) -> str:
+    """The text of one picture. `request` is the one that makes this picture alone."""
+    entries: dict[str, Any] = {}
+    for declared in PARAMS.values():
+        entries.update(_entries(declared, request, facts))
+    for declared in EXTENSION_PARAMS:
+        value = request.extra.get(declared.name, declared.default)
+        if declared.key and (declared.written == "always" or value != declared.default):
+            entries[declared.key] = value
+    entries.update(facts.notes)
+    entries["Version"] = f"{NAME} {VERSION}"
+    line = ", ".join(_entry(key, value) for key, value in entries.items() if value is not None)
+    negative = f"{_NEGATIVE} {request.negative_prompt}" if request.negative_prompt else ""
+    return "\n".join(part for part in (request.prompt, negative, line) if part).strip()
+
+
+def split(text: str) -> tuple[str, str, dict[str, str]]:
+    """Prompt, negative prompt, and the entries as written. A `512x768` value is kept whole."""
+    *lines, last = text.strip().split("\n")
+    found = _ENTRY.findall(last)
+    if len(found) < _FEWEST_ENTRIES:
+        lines, found = [*lines, last], []
+    prompt: list[str] = []
+    negative: list[str] = []
+    current = prompt
+    for line in lines:
+        line = line.strip()
+        if line.startswith(_NEGATIVE):
+            current, line = negative, line[len(_NEGATIVE) :].strip()
+            if not line:
+                continue
+        current.append(line)
+    entries = {key.strip(): _unquoted(value.strip()) for key, value in found}
+    return "\n".join(prompt), "\n".join(negative), entries
+
+
+def read(text: str, schedules: Iterable[str] = ()) -> Pasted:
+    """The request fields that a text names. `schedules`: known schedule types, to split old names such as
+    "DPM++ 2M Karras". Values that do not fit their parameter are left out and appear in `unknown`.
+    """
+    prompt, negative, entries = split(text)
+    values: dict[str, Any] = {"prompt": prompt, "negative_prompt": negative}
+    model = (entries.pop("Model", ""), entries.pop("Model hash", ""))
+    vae = (entries.pop("VAE", ""), entries.pop("VAE hash", ""))
+    entries.pop("Version", None)
+    size = _SIZE.match(entries.get("Size", ""))
+    if size:
+        values |= {"width": int(size[1]), "height": int(size[2])}
+        del entries["Size"]
+    extra = {}
+    for declared in PARAMS.values():
+        if declared.key in entries and declared.name not in ("checkpoint", "vae", "width", "height"):
+            values[declared.name] = entries.pop(declared.key)
+    for declared in EXTENSION_PARAMS:
+        if declared.key in entries:
+            extra[declared.name] = entries.pop(declared.key)
+    if entries or values:
+        values.setdefault("noise_source", "GPU")
+    values |= _split_sampler(values, schedules)
+    fitting, rejected = _fitting(values, extra)
+    return Pasted(fitting, model, vae, {**entries, **rejected})
+
+
+def _entries(declared: Param, request: GenerationRequest, facts: Facts) -> dict[str, Any]:
+    """The keys that one parameter writes."""
+    value = getattr(request, declared.name)
+    if declared.name == "width":
+        return {"Size": f"{request.width}x{request.height}"}
+    if declared.name == "seed":
+        return {"Seed": facts.seed}
+    if declared.name == "checkpoint":
+        return {"Model hash": facts.model_hash or None, "Model": facts.model or None}
+    if declared.name == "vae":
+        return {"VAE hash": facts.vae_hash or None, "VAE": facts.vae or None}
+    if not declared.key or declared.name == "height" or (declared.name == "noise_source" and value == "GPU"):
+        return {}
+    return {} if declared.written == "changed" and value == declared.default else {declared.key: value}
+
+
+def _entry(key: str, value: Any) -> str:
+    text = f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)
+    if text == key:
+        return key
+    if any(mark in text for mark in ",\n:") or text != text.strip() or text.startswith('"'):
+        text = json.dumps(text, ensure_ascii=False)
+    return f"{key}: {text}"
+
+
+def _unquoted(value: str) -> str:
+    if not (value.startswith('"') and value.endswith('"') and len(value) > 1):
+        return value
+    try:
+        return str(json.loads(value))
+    except ValueError:
+        return value
+
+
+def _split_sampler(values: Mapping[str, Any], schedules: Iterable[str]) -> dict[str, str]:
+    """`DPM++ 2M Karras` -> sampler `DPM++ 2M`, schedule `Karras`, as A1111 wrote them before version 1.9."""
+    name = values.get("sampler", "")
+    for schedule in schedules:
+        if name.endswith(f" {schedule}"):
+            return {"sampler": name[: -len(schedule) - 1], "schedule": schedule}
+    return {}
+
+
+def _fitting(values: dict[str, Any], extra: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Values in their types, and those that no request accepts, by key."""
+    from .errors import UserError
+
+    fitting: dict[str, Any] = {}
+    rejected: dict[str, str] = {}
+    for name, value in values.items():
+        try:
+            fitting[name] = getattr(GenerationRequest.checked({name: value}), name)
+        except UserError:
+            rejected[PARAMS[name].key or PARAMS[name].label] = str(value)
+    for name, value in extra.items():
+        try:
+            fitting["extra"] = {**fitting.get("extra", {}), **GenerationRequest.checked({"extra": {name: value}}).extra}
+        except UserError:
+            declared = EXTENSION_PARAMS.get(name)
+            rejected[declared.key if declared else name] = str(value)
+    return fitting, rejected

@@ -1,0 +1,260 @@
+"""`GenerationRequest`: every knob of a generation, declared once. Frozen; round-trips through JSON.
+
+Fields stand in the order in which A1111 writes them into a picture. Adding one here is all it takes for a new
+parameter to have a widget, an API field, an infotext key and a line in the docs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from .errors import UserError
+from .params import ALL, EXTENSION_PARAMS, Param, param, params_of
+
+LARGEST_SEED = 2**32 - 2
+NOISE_SOURCES = ("NV", "CPU", "GPU")
+LONGEST_PROMPT = 20_000
+
+
+class GenerationRequest(BaseModel):
+    """What to make. Absent fields are filled when the job is queued: see `filled`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    prompt: str = param(
+        "",
+        label="Prompt",
+        group="prompt",
+        tabs=ALL,
+        lines=3,
+        max_length=LONGEST_PROMPT,
+        infotext="",
+        help="What the picture should show. (word:1.2) gives a word more weight, [word] less.",
+    )
+    negative_prompt: str = param(
+        "",
+        label="Negative prompt",
+        group="prompt",
+        tabs=ALL,
+        lines=2,
+        max_length=LONGEST_PROMPT,
+        infotext="",
+        help="What the picture should not show. It has no effect at CFG scale 1.",
+    )
+    steps: int = param(
+        20,
+        ge=1,
+        le=1000,
+        slider=(1, 150, 1),
+        label="Steps",
+        group="sampling",
+        help="How many times the picture is refined. More steps take longer; past 30 most samplers change little.",
+    )
+    sampler: str = param(
+        "DPM++ 2M",
+        choices="samplers",
+        alias="sampler_name",
+        label="Sampler",
+        group="sampling",
+        help="The method that turns noise into a picture. Those with an 'a' or 'SDE' add new noise at every step.",
+    )
+    schedule: str = param(
+        "Automatic",
+        choices="schedules",
+        alias="scheduler",
+        label="Schedule type",
+        group="sampling",
+        help="How the noise level falls from step to step. Automatic takes the one that suits the sampler.",
+    )
+    cfg_scale: float = param(
+        7.0,
+        ge=0,
+        le=1000,
+        slider=(1, 30, 0.5),
+        label="CFG scale",
+        group="sampling",
+        help="How strongly the picture follows the prompt. At 1 the negative prompt has no effect.",
+    )
+    seed: int = param(
+        -1,
+        ge=-1,
+        le=LARGEST_SEED,
+        label="Seed",
+        group="seed",
+        help="The number the noise grows from: same seed and settings, same picture. -1 draws a new one.",
+    )
+    width: int = param(
+        512,
+        ge=64,
+        le=16384,
+        multiple_of=8,
+        slider=(64, 2048, 8),
+        label="Width",
+        infotext="Size",
+        group="size",
+        help="Width of the picture in pixels, a multiple of 8.",
+    )
+    height: int = param(
+        512,
+        ge=64,
+        le=16384,
+        multiple_of=8,
+        slider=(64, 2048, 8),
+        label="Height",
+        infotext="Size",
+        group="size",
+        help="Height of the picture in pixels, a multiple of 8.",
+    )
+    checkpoint: str = param(
+        "",
+        choices="checkpoints",
+        label="Checkpoint",
+        infotext="Model",
+        group="model",
+        help="The model file that paints. Put files into models/Stable-diffusion and press Refresh.",
+    )
+    vae: str = param(
+        "Automatic",
+        choices="vaes",
+        label="VAE",
+        infotext="VAE",
+        written="changed",
+        group="model",
+        help="The part that turns latents into pixels. Automatic takes the file named like the checkpoint, "
+        "else the one inside it.",
+    )
+    clip_skip: int = param(
+        1,
+        ge=1,
+        le=12,
+        slider=(1, 12, 1),
+        written="changed",
+        label="Clip skip",
+        group="model",
+        help="Stop the text encoder this many layers early. Many anime models were trained with 2.",
+    )
+    noise_source: str = param(
+        "NV",
+        choices=NOISE_SOURCES,
+        label="Noise source",
+        infotext="RNG",
+        alias="randn_source",
+        group="advanced",
+        help="Who draws the noise. NV gives the numbers of an NVIDIA card on every machine.",
+    )
+    batch_size: int = param(
+        1,
+        ge=1,
+        le=64,
+        slider=(1, 8, 1),
+        label="Batch size",
+        infotext="",
+        group="batch",
+        help="Pictures made at the same time. Needs more memory, takes less time per picture.",
+    )
+    batch_count: int = param(
+        1,
+        ge=1,
+        le=10_000,
+        slider=(1, 100, 1),
+        alias="n_iter",
+        label="Batch count",
+        infotext="",
+        group="batch",
+        help="Batches made one after another.",
+    )
+    scripts: dict[str, dict[str, Any]] = Field(default_factory=dict, description="Arguments of scripts, by name.")
+    extra: dict[str, Any] = Field(default_factory=dict, description="Parameters that extensions added, by name.")
+
+    @field_validator("prompt", "negative_prompt", mode="before")
+    @classmethod
+    def _text_can_be_stored(cls, text: Any) -> Any:
+        for position, letter in enumerate(text if isinstance(text, str) else ""):
+            if "\ud800" <= letter <= "\udfff" or letter == "\0":
+                raise ValueError(
+                    f"character {position + 1} (U+{ord(letter):04X}) is not text: half of a pair, or a zero byte. "
+                    "Delete it, or paste the text again"
+                )
+        return text
+
+    @field_validator("noise_source")
+    @classmethod
+    def _known_source(cls, source: str) -> str:
+        for known in NOISE_SOURCES:
+            if source.casefold() == known.casefold():
+                return known
+        raise ValueError(f"{source!r} is not one of {', '.join(NOISE_SOURCES)}")
+
+    @field_validator("extra")
+    @classmethod
+    def _extra_is_declared(cls, extra: dict[str, Any]) -> dict[str, Any]:
+        return {name: _checked_extra(name, value) for name, value in extra.items()}
+
+    @classmethod
+    def checked(cls, values: Mapping[str, Any]) -> GenerationRequest:
+        """A request from loose values (a page, an API, a picture). Raises UserError naming the field and its bounds."""
+        try:
+            return cls.model_validate(dict(values))
+        except ValidationError as error:
+            raise UserError(" ".join(_sentence(cls, problem) for problem in error.errors())) from error
+
+    def filled(self, defaults: Mapping[str, Any]) -> GenerationRequest:
+        """This request with `defaults` for the fields that were never set; a -1 seed stays for the caller to draw."""
+        missing = {name: value for name, value in defaults.items() if name not in self.model_fields_set}
+        return type(self).checked({**self.model_dump(exclude_unset=True), **missing})
+
+    @property
+    def pictures(self) -> int:
+        """How many pictures the request asks for."""
+        return self.batch_size * self.batch_count
+
+    def for_picture(self, index: int) -> GenerationRequest:
+        """The request that makes picture `index` of this one alone: its seed, one picture."""
+        return self.model_copy(update={"seed": self.seed + index, "batch_size": 1, "batch_count": 1})
+
+
+PARAMS: Mapping[str, Param] = params_of(GenerationRequest)
+
+
+def _checked_extra(name: str, value: Any) -> Any:
+    declared = EXTENSION_PARAMS.get(name)
+    if declared is None:
+        raise ValueError(f"{name!r} is not a parameter of any loaded extension")
+    try:
+        value = declared.type(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"{declared.label} must be {declared.type.__name__}, not {value!r}") from None
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{declared.label} must be a finite number")
+    if (declared.ge is not None and value < declared.ge) or (declared.le is not None and value > declared.le):
+        raise ValueError(f"{declared.label} must lie between {declared.ge} and {declared.le}, not {value}")
+    if isinstance(declared.choices, tuple) and value not in declared.choices:
+        raise ValueError(f"{declared.label} must be one of {', '.join(declared.choices)}, not {value!r}")
+    return value
+
+
+def _sentence(model: type[BaseModel], problem: Mapping[str, Any]) -> str:
+    """One plain sentence for one of pydantic's errors."""
+    field = str(problem["loc"][0]) if problem["loc"] else ""
+    declared = params_of(model).get(field)
+    label = declared.label if declared else field or "The request"
+    seen, limits = problem.get("input"), problem.get("ctx", {})
+    kind = problem["type"]
+    if kind == "extra_forbidden":
+        return f"There is no parameter called {field!r}."
+    if kind == "multiple_of":
+        step = limits["multiple_of"]
+        below = max(step, int(seen) // step * step)
+        return f"{label} is {seen}, but must be a multiple of {step}: try {below} or {below + step}."
+    if kind == "string_too_long":
+        return f"{label} has {len(seen):,} characters; at most {limits['max_length']:,} can be used. Shorten it."
+    if kind in ("greater_than_equal", "less_than_equal"):
+        bound = f"at least {limits['ge']}" if "ge" in limits else f"at most {limits['le']}"
+        return f"{label} is {seen}, but must be {bound}."
+    if kind == "value_error":
+        return f"{label}: {limits['error']}."
+    return f"{label} is {str(seen)[:60]!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}."

@@ -1,0 +1,212 @@
+"""Settings: what a person chooses once. A setting is declared once; the page, the file and the docs are computed.
+
+A value comes from the first of these that has one: the command line, the environment (`EASEL_<NAME>`), the settings
+file, the default. A setting with `pixels=True` is only the default of the request field of the same name: it is copied
+into each job when that is queued, so the engine never reads settings.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .errors import UserError
+from .files import write_atomically
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting. Its type is that of `default`; `ge` and `le` bound numbers; `restart`: needs a new start."""
+
+    name: str
+    default: Any
+    label: str
+    help: str = ""
+    section: str = "General"
+    ge: float | None = None
+    le: float | None = None
+    choices: tuple[str, ...] | str | None = None
+    restart: bool = False
+    pixels: bool = False
+    owner: str = ""
+
+    def checked(self, value: Any) -> Any:
+        """`value` in the setting's type. Raises UserError when it does not fit."""
+        kind = type(self.default)
+        if kind is bool and isinstance(value, str):
+            value = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}.get(value.lower())
+        if kind is bool and not isinstance(value, bool):
+            raise UserError(f"{self.label} must be on or off.")
+        try:
+            value = kind(value)
+        except (TypeError, ValueError) as error:
+            raise UserError(f"{self.label} is {str(value)[:60]!r}, but must be {_word_for(kind)}.") from error
+        if (self.ge is not None and not value >= self.ge) or (self.le is not None and not value <= self.le):
+            raise UserError(f"{self.label} is {value}, but must lie between {self.ge} and {self.le}.")
+        if isinstance(self.choices, tuple) and value not in self.choices:
+            raise UserError(f"{self.label} is {value!r}, but must be one of {', '.join(self.choices)}.")
+        return value
+
+
+def _word_for(kind: type) -> str:
+    return {int: "a whole number", float: "a number", str: "text"}.get(kind, kind.__name__)
+
+
+class SettingDeclarations:
+    """All settings there are, by name, in the order in which the page shows them."""
+
+    def __init__(self, declared: tuple[Setting, ...] = ()) -> None:
+        self._settings = {setting.name: setting for setting in declared}
+
+    def add(self, setting: Setting) -> None:
+        if setting.name in self._settings:
+            raise ValueError(f"The setting {setting.name!r} is already declared.")
+        self._settings[setting.name] = setting
+
+    def remove(self, name: str) -> None:
+        del self._settings[name]
+
+    def get(self, name: str) -> Setting:
+        """Raises UserError when no setting has that name."""
+        if name not in self._settings:
+            raise UserError(f"There is no setting called {name!r}.")
+        return self._settings[name]
+
+    def __iter__(self) -> Iterator[Setting]:
+        return iter(tuple(self._settings.values()))
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._settings
+
+
+SETTINGS = SettingDeclarations(
+    (
+        Setting(
+            "samples_format",
+            "png",
+            "Picture format",
+            "PNG keeps every pixel.",
+            "Saving",
+            choices=("png", "jpg", "webp"),
+        ),
+        Setting("jpeg_quality", 90, "JPEG and WebP quality", "", "Saving", ge=1, le=100),
+        Setting(
+            "samples_filename_pattern",
+            "[seed]",
+            "File name pattern",
+            "A five-digit number is put in front, so that no file is ever overwritten.",
+            "Saving",
+        ),
+        Setting("directories_filename_pattern", "[date]", "Folder pattern", "Inside the output folder.", "Saving"),
+        Setting(
+            "outdir_txt2img_samples", "txt2img-images", "Folder for txt2img", "Inside outputs, or absolute.", "Saving"
+        ),
+        Setting("live_previews_enable", True, "Live preview", "Show the picture while it is made.", "While it works"),
+        Setting(
+            "show_progress_every_n_steps",
+            1,
+            "Steps between previews",
+            "A preview costs about a millisecond.",
+            "While it works",
+            ge=1,
+            le=100,
+        ),
+        Setting(
+            "checkpoint", "", "Checkpoint at start", "Empty takes the last one used.", "Model", choices="checkpoints"
+        ),
+        Setting(
+            "noise_source",
+            "NV",
+            "Noise source",
+            "NV gives the same picture on every machine.",
+            "Model",
+            choices=("NV", "CPU", "GPU"),
+            pixels=True,
+        ),
+        Setting("clip_skip", 1, "Clip skip", "Default for new pictures.", "Model", ge=1, le=12, pixels=True),
+    )
+)
+
+
+class Settings:
+    """The values in force, from four layers. Safe to read and write from several threads."""
+
+    def __init__(
+        self,
+        path: Path,
+        command_line: Mapping[str, Any] | None = None,
+        environment: Mapping[str, str] | None = None,
+        declared: SettingDeclarations = SETTINGS,
+    ) -> None:
+        self._path = path
+        self._declared = declared
+        self._lock = threading.Lock()
+        self._command_line = dict(command_line or {})
+        self._environment = dict(os.environ if environment is None else environment)
+        self.problems: list[str] = []
+        self._file = self._read_file()
+
+    def __getitem__(self, name: str) -> Any:
+        return self.explain(name)[0]
+
+    def explain(self, name: str) -> tuple[Any, str]:
+        """The value of a setting and where it comes from: "command line", "environment", "file" or "default"."""
+        setting = self._declared.get(name)
+        layers = (
+            ("command line", self._command_line.get(name)),
+            ("environment", self._environment.get(f"EASEL_{name.upper()}")),
+            ("file", self._file.get(name)),
+        )
+        for source, value in layers:
+            if value is None:
+                continue
+            try:
+                return setting.checked(value), source
+            except UserError as error:
+                if source != "file":
+                    raise
+                self._note(f"{self._path.name}: {error.message} The default is used.")
+        return setting.default, "default"
+
+    def set(self, changes: Mapping[str, Any]) -> None:
+        """Checks all changes, then writes them to the file in one go. Raises UserError and changes nothing otherwise."""
+        checked = {name: self._declared.get(name).checked(value) for name, value in changes.items()}
+        with self._lock:
+            merged = {**self._file, **checked}
+            write_atomically(self._path, json.dumps(merged, indent=2, ensure_ascii=False).encode())
+            self._file = merged
+
+    def pixels(self) -> dict[str, Any]:
+        """The defaults for request fields."""
+        return {setting.name: self[setting.name] for setting in self._declared if setting.pixels}
+
+    def all(self) -> dict[str, Any]:
+        return {setting.name: self[setting.name] for setting in self._declared}
+
+    def _read_file(self) -> dict[str, Any]:
+        """The file's values. A broken file is set aside, not deleted: its text may be worth mending."""
+        try:
+            text = self._path.read_text(encoding="utf-8-sig")
+        except FileNotFoundError:
+            return {}
+        try:
+            values = json.loads(text)
+            if not isinstance(values, dict):
+                raise ValueError("it is not an object")
+            return values
+        except ValueError as error:
+            aside = self._path.with_suffix(".broken.json")
+            self._path.replace(aside)
+            self._note(
+                f"{self._path.name} could not be read ({error}); it was renamed to {aside.name}, defaults are used."
+            )
+            return {}
+
+    def _note(self, problem: str) -> None:
+        if problem not in self.problems:
+            self.problems.append(problem)
