@@ -174,7 +174,7 @@ class Settings:
         return setting.default, "default"
 
     def set(self, changes: Mapping[str, Any]) -> None:
-        """Checks all changes, then writes them to the file in one go. Raises UserError and changes nothing otherwise."""
+        """Checks all changes, then writes them to the file in one go. Raises UserError, and then changes nothing."""
         checked = {name: self._declared.get(name).checked(value) for name, value in changes.items()}
         with self._lock:
             merged = {**self._file, **checked}
