@@ -1,0 +1,85 @@
+"""SHA-256 of model files, computed once per content and remembered."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import threading
+from pathlib import Path
+
+from ..core.errors import UserError
+
+SHORT = 10  # hex digits of the hash that titles and infotexts show
+BLOCK = 1 << 20
+
+
+def short_hash(sha256: str) -> str:
+    return sha256[:SHORT]
+
+
+class HashCache:
+    """Remembers hashes in one SQLite file, keyed by path, size and time of change. Safe to use from many threads.
+
+    It holds nothing that cannot be computed again: the file may be deleted whenever the program is not running.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._lock = threading.Lock()
+        self._hashing = threading.Lock()  # one file at a time: hashing is bound by the disk
+        self._database = sqlite3.connect(folder / "hashes.sqlite3", check_same_thread=False, isolation_level=None)
+        self._database.execute(
+            "CREATE TABLE IF NOT EXISTS hashes (path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, sha256 TEXT)"
+        )
+
+    def known(self, path: Path) -> str | None:
+        """The SHA-256 of the file as it is now, as 64 hex digits, or None when it was not computed yet."""
+        size, mtime_ns = _identity(path)
+        query = "SELECT sha256 FROM hashes WHERE path = ? AND size = ? AND mtime_ns = ?"
+        with self._lock:
+            row = self._database.execute(query, (str(path.resolve()), size, mtime_ns)).fetchone()
+        return row[0] if row else None
+
+    def sha256(self, path: Path) -> str:
+        """The SHA-256 of the file, from memory or by reading all of it (seconds per gigabyte).
+
+        Raises UserError when the file cannot be read or changes meanwhile.
+        """
+        with self._hashing:
+            known = self.known(path)
+            if known is not None:
+                return known
+            before = _identity(path)
+            digest = _digest(path)
+            if _identity(path) != before:
+                raise UserError(
+                    f"{path.name} changed while its hash was computed.", hint="Try again when it is complete."
+                )
+            row = (str(path.resolve()), *before, digest)
+            with self._lock:
+                self._database.execute("INSERT OR REPLACE INTO hashes VALUES (?, ?, ?, ?)", row)
+            return digest
+
+    def close(self) -> None:
+        with self._lock:
+            self._database.close()
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise UserError(f"{path.name} cannot be read: {error.strerror}.", hint="Refresh the list of models.") from error
+    return status.st_size, status.st_mtime_ns
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    buffer = memoryview(bytearray(BLOCK))
+    try:
+        with path.open("rb", buffering=0) as file:
+            while count := file.readinto(buffer):
+                digest.update(buffer[:count])
+    except OSError as error:
+        raise UserError(f"{path.name} cannot be read: {error.strerror}.", hint="Check the disk.") from error
+    return digest.hexdigest()

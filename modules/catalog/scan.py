@@ -1,0 +1,206 @@
+"""Finds model files in folders, says what each is, and resolves the names that people and infotexts call them by."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ..core.errors import UserError
+from .declared import Declared, declared_facts
+from .detect import detect
+from .families import FAMILIES
+from .hashing import HashCache, short_hash
+from .header import read_header
+
+PICKLES = (".ckpt", ".pt", ".pth", ".bin")
+SUFFIXES = (".safetensors", *PICKLES)
+FOLDERS = {"LoRA": "models/Lora", "VAE": "models/VAE", "embedding": "embeddings", "upscaler": "models/ESRGAN"}
+FOLDERS |= {"ControlNet": "models/ControlNet", "checkpoint": "models/Stable-diffusion"}
+
+UNDECLARED = Declared()
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """One file in a models folder, usable or not. `problem` is "" or a sentence about why it cannot be used here.
+
+    `label` is its path below the models folder ("anime/toon.safetensors"); `reason` says how `kind` was told.
+    """
+
+    path: Path
+    label: str
+    kind: str
+    family_id: str
+    variant: str
+    reason: str
+    problem: str
+    short_hash: str
+    size: int
+    mtime_ns: int
+    declared: Declared = UNDECLARED
+
+    @property
+    def name(self) -> str:
+        return self.path.stem
+
+    @property
+    def title(self) -> str:
+        """The name that lists show: "name.safetensors [hash]", or without the hash until that is known."""
+        return f"{self.label} [{self.short_hash}]" if self.short_hash else self.label
+
+    @property
+    def native_size(self) -> int | None:
+        """The picture size in pixels that this model was made for; None when its family is not known."""
+        family = FAMILIES.get(self.family_id)
+        return self.declared.native_size or (family.native_size if family else None)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Everything that means exactly this file."""
+        return (self.title, self.label, self.path.name, self.name, str(self.path))
+
+
+def scan(directories: Iterable[Path], hashes: HashCache | None = None) -> list[ModelFile]:
+    """The checkpoints in `directories` and below, sorted by title. Files that are something else, or cannot be read,
+    are listed with their problem. VAEs kept beside checkpoints (`*.vae.safetensors`) are left to `scan_vaes`.
+    """
+    found = (item for item in _files(directories) if not is_vae_name(item[1]))
+    return _sorted(_examine(folder, path, "checkpoint", hashes) for folder, path in found)
+
+
+def scan_vaes(
+    directories: Iterable[Path], beside: Iterable[Path] = (), hashes: HashCache | None = None
+) -> list[ModelFile]:
+    """The VAEs in `directories`, and those kept as `*.vae.safetensors` among the checkpoints in `beside`."""
+    found = [*_files(directories), *(item for item in _files(beside) if is_vae_name(item[1]))]
+    return _sorted(_examine(folder, path, "VAE", hashes) for folder, path in found)
+
+
+def examine(path: Path, wanted: str = "checkpoint", hashes: HashCache | None = None) -> ModelFile:
+    """One file by its path, as `scan` would list it."""
+    return _examine(path.parent, path, wanted, hashes)
+
+
+def with_hash(model: ModelFile, hashes: HashCache) -> ModelFile:
+    """The same file with its hash, computed now if it must be (seconds per gigabyte)."""
+    return replace(model, short_hash=short_hash(hashes.sha256(model.path)))
+
+
+def find(models: Sequence[ModelFile], wanted: str) -> ModelFile:
+    """The model that `wanted` means, by A1111's rules: an exact title, label, file name, stem or path; else the
+    beginning of a hash; else the shortest title that contains the text. Raises UserError, with the nearest names, when
+    there is none.
+    """
+    text = wanted.strip()
+    folded = text.casefold()
+    bare = folded.rsplit(" [", 1)[0]  # a title whose hash was not known then, or whose file has changed since
+    for match in (
+        lambda model: text in model.names,
+        lambda model: folded in (name.casefold() for name in model.names),
+        lambda model: len(folded) >= 6 and model.short_hash.startswith(folded[:10]),
+        lambda model: bare in (name.casefold() for name in model.names),
+    ):
+        for model in models:
+            if text and match(model):
+                return model
+    containing = [model for model in models if folded and folded in model.title.casefold()]
+    if containing:
+        return min(containing, key=lambda model: len(model.title))
+    raise _not_found(models, wanted)
+
+
+def vae_for(checkpoint: Path, vaes: Sequence[ModelFile]) -> ModelFile | None:
+    """The VAE that "Automatic" picks: the first usable one whose file name begins with the checkpoint's stem."""
+    stem = checkpoint.stem
+    return next((vae for vae in vaes if vae.path.name.startswith(stem) and not vae.problem), None)
+
+
+def is_vae_name(path: Path) -> bool:
+    return path.stem.lower().endswith(".vae")
+
+
+def _files(directories: Iterable[Path]) -> Iterator[tuple[Path, Path]]:
+    """Model files as (folder given, path), each once; folders that are named like a file too. Links are followed."""
+    seen: set[str] = set()
+    for folder in directories:
+        for root, folders, files in os.walk(folder, followlinks=True):
+            if (real := os.path.realpath(root)) in seen:
+                folders.clear()
+                continue
+            seen.add(real)
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            for name in (*files, *folders):
+                if name.lower().endswith(SUFFIXES) and not name.startswith("."):
+                    yield folder, Path(root, name)
+
+
+def _examine(folder: Path, path: Path, wanted: str, hashes: HashCache | None) -> ModelFile:
+    """The file's row. Whatever is wrong with it becomes the row's problem: one bad file must not hide the others."""
+    label = path.relative_to(folder).as_posix()
+    blank = ModelFile(path, label, "unknown", "", "", "", "", "", 0, 0)
+    try:
+        status = path.stat()
+        blank = replace(blank, size=status.st_size, mtime_ns=status.st_mtime_ns)
+        if path.suffix.lower() in PICKLES and path.is_file():
+            raise UserError(
+                f"{path.name} is a pickle, a format that can run programs, and is not opened.",
+                hint="Convert it to safetensors where you trust it.",
+            )
+        header = read_header(path)
+        declared = declared_facts(path, header.metadata)
+        known = hashes.known(path) if hashes else None
+    except UserError as error:
+        return replace(blank, problem=str(error))
+    except OSError as error:
+        return replace(blank, problem=f"{path.name} cannot be read: {error.strerror}.")
+    found = detect(header)
+    return replace(
+        blank,
+        kind=found.kind,
+        family_id=found.family_id,
+        variant=found.variant,
+        reason=found.reason,
+        declared=declared,
+        short_hash=short_hash(known) if known else "",
+        problem=_problem(path, found.kind, found.family_id, found.variant, found.reason, wanted),
+    )
+
+
+def _problem(path: Path, kind: str, family_id: str, variant: str, reason: str, wanted: str) -> str:
+    """Why a readable file cannot serve as `wanted`, or ""."""
+    family = FAMILIES.get(family_id)
+    name = f"{family.name} {kind}" if family else kind
+    if kind == "unknown":
+        return f"{path.name} is not a Stable Diffusion {wanted}: {reason}."
+    if kind != wanted:
+        hint = f" Files of that kind go to {FOLDERS[kind]}." if kind in FOLDERS else ""
+        return f"{path.name} is not a {wanted} but a file of kind {name}: {reason}.{hint}"
+    if kind == "checkpoint" and (family is None or not family.loadable or variant != "base"):
+        detail = name if variant == "base" else f"{name} ({variant})"
+        return f"{path.name} is a file of kind {detail}, which cannot be loaded yet: {reason}."
+    if kind == "VAE" and variant:
+        return f"{path.name} is a VAE of the form {variant}, which cannot be loaded yet: {reason}."
+    return ""
+
+
+def _sorted(models: Iterable[ModelFile]) -> list[ModelFile]:
+    return sorted(models, key=lambda model: (model.label.casefold(), model.label))
+
+
+def _not_found(models: Sequence[ModelFile], wanted: str) -> UserError:
+    if not models:
+        return UserError(
+            f"There is no model called {wanted!r}: the folder has none.", hint="Put one there and refresh."
+        )
+    names = {name.casefold(): model.title for model in models for name in (model.name, model.label)}
+    near = difflib.get_close_matches(wanted.strip().casefold(), names, n=3, cutoff=0.4)
+    if near:
+        return UserError(
+            f"There is no model called {wanted!r}.",
+            hint=f"Did you mean {' or '.join(dict.fromkeys(names[name] for name in near))}?",
+        )
+    some = ", ".join(model.title for model in models[:5])
+    return UserError(f"There is no model called {wanted!r}.", hint=f"There are: {some}{', ...' * (len(models) > 5)}.")
