@@ -1,0 +1,116 @@
+"""From a network that predicts noise to `denoised(x, sigma, conditioning)`: a guess at the clean latents.
+
+Samplers work on x = latents + sigma * noise. Networks were trained on the same thing scaled to unit variance, at a
+timestep instead of a sigma, and predict eps or v. The wrappers here are the only place that knows.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..core.errors import UserError
+
+Conditioning = Tensor | Mapping[str, Tensor]
+Network = Callable[[Tensor, Tensor, Any], Tensor]
+
+
+class ModelSigmas:
+    """The noise levels a network was trained on, and the way between a level and its timestep.
+
+    Between two trained levels, log sigma is linear in the timestep (k-diffusion's unquantised `DiscreteSchedule`).
+    """
+
+    def __init__(self, betas: Tensor) -> None:
+        """`betas`: noise variances of the training steps, shape (timesteps,), each between 0 and 1, best in float64."""
+        alphas_cumprod = torch.cumprod(1 - betas.double(), dim=0)
+        sigmas = ((1 - alphas_cumprod) / alphas_cumprod).sqrt()
+        self.sigmas: Tensor = sigmas.float()
+        self._log_table = self.sigmas.log()
+        self._log_sigmas: list[float] = self.sigmas.double().log().tolist()
+
+    @classmethod
+    def scaled_linear(cls, start: float = 0.00085, end: float = 0.012, timesteps: int = 1000) -> ModelSigmas:
+        """Betas evenly spaced in their square root: Stable Diffusion 1, 2 and XL with the defaults."""
+        return cls(torch.linspace(start**0.5, end**0.5, timesteps, dtype=torch.float64) ** 2)
+
+    @property
+    def sigma_min(self) -> float:
+        return self.sigmas[0].item()
+
+    @property
+    def sigma_max(self) -> float:
+        return self.sigmas[-1].item()
+
+    def __len__(self) -> int:
+        return len(self._log_sigmas)
+
+    def sigmas_at(self, timesteps: Tensor) -> Tensor:
+        """The noise levels at `timesteps`, float32: between 0 and len - 1, whole or not."""
+        timesteps = timesteps.float()
+        low, high = timesteps.floor().long(), timesteps.ceil().long()
+        weight = timesteps.frac()
+        return ((1 - weight) * self._log_table[low] + weight * self._log_table[high]).exp()
+
+    def timestep(self, sigma: float) -> float:
+        """The timestep with noise level `sigma`: 0 for anything below the lowest, len - 1 above the highest."""
+        if sigma <= 0:
+            return 0.0
+        log_sigma = math.log(sigma)
+        low = min(max(bisect_right(self._log_sigmas, log_sigma) - 1, 0), len(self) - 2)
+        here, above = self._log_sigmas[low], self._log_sigmas[low + 1]
+        return low + min(max((log_sigma - here) / (above - here), 0.0), 1.0)
+
+
+class EpsDenoiser:
+    """Denoised latents from a network that predicts the noise itself (SD 1, SDXL)."""
+
+    def __init__(self, network: Network, model: ModelSigmas, dtype: torch.dtype | None = None) -> None:
+        """`network(x, t, conditioning)` takes x (rows, c, h, w) of unit variance in `dtype` (None: as it comes) and t
+        (rows,) float32, and gives a prediction of x's shape."""
+        self.network = network
+        self.model = model
+        self.dtype = dtype
+
+    def __call__(self, x: Tensor, sigma: Tensor, conditioning: Conditioning) -> Tensor:
+        """`x` (rows, c, h, w), `sigma` 0-dim on the CPU, so that reading it waits for no device. Shape and dtype as x."""
+        level = float(sigma)
+        t = torch.full((x.shape[0],), self.model.timestep(level), dtype=torch.float32, device=x.device)
+        scaled = x * (1 / math.hypot(level, 1.0))
+        prediction = self.network(scaled.to(self.dtype or x.dtype), t, conditioning)
+        return self.denoised(x, prediction.to(x.dtype), level)
+
+    def denoised(self, x: Tensor, prediction: Tensor, sigma: float) -> Tensor:
+        """x = latents + sigma * eps, solved for the latents."""
+        return torch.add(x, prediction, alpha=-sigma)
+
+
+class VDenoiser(EpsDenoiser):
+    """Denoised latents from a network that predicts v (SD 2 at 768 and models tuned like it).
+
+    v = alpha * eps - sqrt(1 - alpha^2) * latents on the unit-variance scale: Salimans and Ho 2022, appendix D.
+    """
+
+    def denoised(self, x: Tensor, prediction: Tensor, sigma: float) -> Tensor:
+        variance = sigma * sigma + 1
+        return (x / variance).add_(prediction, alpha=-sigma / math.sqrt(variance))
+
+
+DENOISERS: Mapping[str, type[EpsDenoiser]] = {"eps": EpsDenoiser, "v": VDenoiser}
+
+
+def denoiser_for(
+    prediction: str, network: Network, model: ModelSigmas, dtype: torch.dtype | None = None
+) -> EpsDenoiser:
+    """The wrapper for a network's prediction type, "eps" or "v". Raises UserError for any other."""
+    if prediction not in DENOISERS:
+        raise UserError(
+            f"This checkpoint says that its network predicts {prediction!r}.",
+            hint=f"Prediction types that can be sampled: {', '.join(DENOISERS)}.",
+        )
+    return DENOISERS[prediction](network, model, dtype)

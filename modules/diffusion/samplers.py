@@ -1,0 +1,27 @@
+"""All samplers. Importing this module registers them; `SAMPLERS` in `core.registry` lists them.
+
+A sampler is a plain function `f(model, x, sigmas, *, noise, step, **options) -> x`:
+
+- `model(x, sigma)` gives the denoised latents for x (n, c, h, w) at the 0-dim level `sigma`;
+- `x` starts as noise * sigmas[0] (plus latents, for img2img) and is never written to;
+- `sigmas` descend, float32, on the CPU; the result is at the last of them, which is 0 for most schedules;
+- `noise` and `step` are described in `stepping`; options are typed keyword arguments with defaults.
+"""
+
+from .samplers_dpmpp import dpmpp_2m, dpmpp_2m_sde, dpmpp_2m_sde_heun, dpmpp_2s_ancestral, dpmpp_3m_sde, dpmpp_sde
+from .samplers_euler import dpm_2, dpm_2_ancestral, euler, euler_ancestral, heun, linear_multistep
+
+__all__ = [
+    "dpm_2",
+    "dpm_2_ancestral",
+    "dpmpp_2m",
+    "dpmpp_2m_sde",
+    "dpmpp_2m_sde_heun",
+    "dpmpp_2s_ancestral",
+    "dpmpp_3m_sde",
+    "dpmpp_sde",
+    "euler",
+    "euler_ancestral",
+    "heun",
+    "linear_multistep",
+]

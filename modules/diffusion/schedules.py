@@ -1,0 +1,192 @@
+"""Noise schedules: which levels a sampler visits. All descend, float32, on the CPU, and end in 0 unless said otherwise.
+
+A schedule is `f(n, sigma_min, sigma_max, *, model, **options)`; functions take the options that they use. The arithmetic
+is in single precision, as k-diffusion's: SDE samplers ask a Brownian path at these very numbers, and the path is rough.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..core.errors import UserError
+from ..core.registry import SCHEDULES, Entry, schedule
+from .denoiser import ModelSigmas
+
+AUTOMATIC = "Automatic"
+
+
+def schedule_names() -> list[str]:
+    """Every schedule type that a user can ask for."""
+    return [AUTOMATIC, *SCHEDULES.names()]
+
+
+def sigmas_for(
+    sampler: Entry,
+    name: str,
+    steps: int,
+    model: ModelSigmas,
+    *,
+    sigma_min: float | None = None,
+    sigma_max: float | None = None,
+    discard_penultimate: bool = False,
+    **options: Any,
+) -> Tensor:
+    """The levels for `steps` steps of a sampler: shape (steps + 1,) for most, float32, strictly descending, CPU.
+
+    "Automatic" is the sampler's own default. The range is the model's unless given. Some schedules reach a number of
+    steps only nearly: levels that fall together are merged. Raises UserError for an unknown name, less than one step, or
+    options that give no descending list.
+    """
+    if steps < 1:
+        raise UserError(f"A picture needs at least 1 sampling step; {steps} were asked for.", hint="Raise the steps.")
+    entry = resolved(sampler, name)
+    low, high = sigma_min or model.sigma_min, sigma_max or model.sigma_max
+    if not 0 < low < high < math.inf:
+        raise UserError(
+            f"The noise schedule would run from {high:g} down to {low:g}.",
+            hint="Schedule min sigma must be above 0 and below schedule max sigma.",
+        )
+    discard = discard_penultimate or bool(sampler.facts.get("discard_penultimate"))
+    sigmas = entry.function(steps + discard, low, high, model=model, **options)
+    if discard and len(sigmas) > 2:
+        sigmas = torch.cat([sigmas[:-2], sigmas[-1:]])
+    return _checked(torch.unique_consecutive(sigmas), entry)
+
+
+def resolved(sampler: Entry, name: str) -> Entry:
+    """The schedule called `name`; "Automatic" (or nothing) is the sampler's default. Raises UserError if unknown."""
+    if name.strip().casefold() in ("", AUTOMATIC.casefold()):
+        name = sampler.facts.get("default_schedule", "Uniform")
+    return SCHEDULES.get(name)
+
+
+def _checked(sigmas: Tensor, entry: Entry) -> Tensor:
+    falls = bool(torch.isfinite(sigmas).all() and (sigmas[1:] < sigmas[:-1]).all() and (sigmas >= 0).all())
+    if len(sigmas) < 2 or not falls:
+        raise UserError(
+            f"The schedule type {entry.name} gives levels that do not descend to 0: {sigmas.tolist()}.",
+            hint="Set its options (rho, sigma range, alpha, beta) back to their defaults, or use another one.",
+        )
+    return sigmas
+
+
+def _ending_in_zero(levels: Sequence[float] | Tensor) -> Tensor:
+    return torch.cat([torch.as_tensor(levels, dtype=torch.float32), torch.zeros(1)])
+
+
+@schedule("Uniform", aliases=("uniform",))
+def uniform(n: int, sigma_min: float, sigma_max: float, *, model: ModelSigmas, **_: Any) -> Tensor:
+    """Evenly spaced in the timesteps of the model's whole range."""
+    return _ending_in_zero(model.sigmas_at(torch.linspace(len(model) - 1, 0, n)))
+
+
+@schedule("Karras", aliases=("karras",))
+def karras(n: int, sigma_min: float, sigma_max: float, *, rho: float = 7.0, **_: Any) -> Tensor:
+    """Evenly spaced in sigma^(1 / rho): Karras et al. 2022, equation 5."""
+    ramp = torch.linspace(0, 1, n)
+    low, high = sigma_min ** (1 / rho), sigma_max ** (1 / rho)
+    return _ending_in_zero((high + ramp * (low - high)) ** rho)
+
+
+@schedule("Exponential", aliases=("exponential",))
+def exponential(n: int, sigma_min: float, sigma_max: float, **_: Any) -> Tensor:
+    """Evenly spaced in log sigma."""
+    return _ending_in_zero(torch.linspace(math.log(sigma_max), math.log(sigma_min), n).exp())
+
+
+@schedule("Polyexponential", aliases=("polyexponential",))
+def polyexponential(n: int, sigma_min: float, sigma_max: float, *, rho: float = 1.0, **_: Any) -> Tensor:
+    """A power `rho` of an even ramp, in log sigma."""
+    low, high = math.log(sigma_min), math.log(sigma_max)
+    return _ending_in_zero((torch.linspace(1, 0, n) ** rho * (high - low) + low).exp())
+
+
+@schedule("SGM Uniform", aliases=("sgm_uniform", "SGMUniform"))
+def sgm_uniform(n: int, sigma_min: float, sigma_max: float, *, model: ModelSigmas, **_: Any) -> Tensor:
+    """Evenly spaced in timesteps, the lowest left out: Stability AI's generative models."""
+    return _ending_in_zero(_even_timesteps(n + 1, sigma_min, sigma_max, model)[:-1])
+
+
+@schedule("KL Optimal", aliases=("kl_optimal",))
+def kl_optimal(n: int, sigma_min: float, sigma_max: float, **_: Any) -> Tensor:
+    """Evenly spaced in arctan sigma: Sabour et al. 2024, equation 16. Ends at sigma_min, not at 0."""
+    ramp = torch.linspace(1, 0, n + 1, dtype=torch.float64)
+    return torch.tan(ramp * math.atan(sigma_max) + (1 - ramp) * math.atan(sigma_min)).float()
+
+
+ALIGN_YOUR_STEPS = {
+    "SD1": (14.615, 6.475, 3.861, 2.697, 1.886, 1.396, 0.963, 0.652, 0.399, 0.152, 0.029),
+    "SDXL": (14.615, 6.315, 3.771, 2.181, 1.342, 0.862, 0.555, 0.380, 0.234, 0.113, 0.029),
+}
+
+
+@schedule("Align Your Steps", aliases=("align_your_steps",))
+def align_your_steps(n: int, sigma_min: float, sigma_max: float, *, family: str = "SD1", **_: Any) -> Tensor:
+    """The levels that Sabour et al. 2024 found for `family`, log-linear between them; SD1's for families without."""
+    found = torch.tensor(ALIGN_YOUR_STEPS.get(family, ALIGN_YOUR_STEPS["SD1"]), dtype=torch.float64).log()
+    places = torch.linspace(0, len(found) - 1, n, dtype=torch.float64)
+    low = places.long().clamp(max=len(found) - 2)
+    return _ending_in_zero(torch.lerp(found[low], found[low + 1], places - low).exp())
+
+
+@schedule("Simple", aliases=("simple",))
+def simple(n: int, sigma_min: float, sigma_max: float, *, model: ModelSigmas, **_: Any) -> Tensor:
+    """Every (timesteps / n)-th level of the model, from the highest."""
+    stride = len(model) / n
+    return _ending_in_zero(model.sigmas[[-1 - int(i * stride) for i in range(n)]])
+
+
+@schedule("Normal", aliases=("normal",))
+def normal(n: int, sigma_min: float, sigma_max: float, *, model: ModelSigmas, **_: Any) -> Tensor:
+    """Evenly spaced in timesteps from sigma_max to sigma_min."""
+    return _ending_in_zero(_even_timesteps(n, sigma_min, sigma_max, model))
+
+
+@schedule("DDIM", aliases=("ddim", "ddim_uniform"))
+def ddim(n: int, sigma_min: float, sigma_max: float, *, model: ModelSigmas, **_: Any) -> Tensor:
+    """Timesteps 1, 1 + k, 1 + 2k ... with k = timesteps // n, as Song et al. 2020's code. May be more than n."""
+    return _ending_in_zero(model.sigmas[1 :: max(len(model) // n, 1)].flip(0))
+
+
+@schedule("Beta", aliases=("beta",))
+def beta(n: int, sigma_min: float, sigma_max: float, *, alpha: float = 0.6, beta: float = 0.6, **_: Any) -> Tensor:
+    """Quantiles of a beta distribution, linear in sigma: Lee et al. 2024, "Beta sampling is all you need"."""
+    places = torch.linspace(1, 0, n, dtype=torch.float64)
+    return _ending_in_zero(sigma_min + beta_quantiles(places, alpha, beta) * (sigma_max - sigma_min))
+
+
+def beta_quantiles(probabilities: Tensor, alpha: float, beta: float) -> Tensor:
+    """Where a Beta(alpha, beta) distribution has each of `probabilities` below it, float64, by bisection.
+
+    Raises UserError unless both shapes are above 0 and at most 10.
+    """
+    if not (0 < alpha <= 10 and 0 < beta <= 10):
+        raise UserError(
+            f"The Beta schedule cannot have the shape alpha {alpha:g}, beta {beta:g}.",
+            hint="Both must be above 0 and at most 10; the default is 0.6.",
+        )
+    lower, upper = _beta_tail(alpha, beta), _beta_tail(beta, alpha)
+    low, high = torch.zeros_like(probabilities), torch.ones_like(probabilities)
+    for _ in range(60):
+        middle = (low + high) / 2
+        below = torch.where(middle <= 0.5, lower(middle.clamp(max=0.5)), 1 - upper((1 - middle).clamp(max=0.5)))
+        low, high = torch.where(below < probabilities, middle, low), torch.where(below < probabilities, high, middle)
+    return (low + high) / 2
+
+
+def _beta_tail(alpha: float, beta: float) -> Callable[[Tensor], Tensor]:
+    """The distribution function of Beta(alpha, beta) for x up to 0.5: its power series, x^alpha * sum(c_k x^k)."""
+    k = torch.arange(64, dtype=torch.float64)
+    rising = torch.cat([torch.ones(1, dtype=torch.float64), torch.cumprod((k[1:] - beta) / k[1:], dim=0)])
+    whole = math.exp(math.lgamma(alpha) + math.lgamma(beta) - math.lgamma(alpha + beta))
+    coefficients = rising / (alpha + k) / whole
+    return lambda x: x**alpha * (x[:, None] ** k @ coefficients)
+
+
+def _even_timesteps(n: int, sigma_min: float, sigma_max: float, model: ModelSigmas) -> Tensor:
+    return model.sigmas_at(torch.linspace(model.timestep(sigma_max), model.timestep(sigma_min), n))
