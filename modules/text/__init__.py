@@ -1,0 +1,1 @@
+"""The prompt: its language, its tokens, its chunks. No torch."""

@@ -1,0 +1,84 @@
+"""From the pieces of a prompt to the chunks of 77 tokens that the text encoder reads, by A1111's rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from .editing import schedule
+from .grammar import BREAK, Piece, attention, extra_networks, split_and, strip_comments
+from .tokenizer import BOS, COMMA, EOS, encode
+
+ROOM: Final = 75  # tokens of the prompt in one chunk
+LENGTH: Final = ROOM + 2  # with BOS and EOS
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """What the text encoder reads at once: 77 token numbers and the weight of each; BOS, EOS and padding weigh 1."""
+
+    tokens: tuple[int, ...]
+    weights: tuple[float, ...]
+
+
+def chunk(pieces: Iterable[Piece], comma_backtrack: int = 20, pad: int = EOS) -> list[Chunk]:
+    """The pieces' tokens, 75 to a chunk; at least one chunk.
+
+    A chunk that overflows within `comma_backtrack` tokens (0 to 74) after a comma ends at that comma, and what
+    followed it begins the next one. Every `BREAK` ends a chunk, even an empty one. `pad` fills up after EOS: EOS
+    itself for SD1, 0 for SD2's OpenCLIP.
+    """
+    filled, last = _fill(pieces, comma_backtrack)
+    return [_closed(tokens, pad) for tokens in ([*filled, last] if last or not filled else filled)]
+
+
+def count(prompt: str, steps: int = 20, comma_backtrack: int = 20) -> tuple[int, int]:
+    """Tokens that a whole prompt takes and the room its chunks have, as in "12/75".
+
+    Of a prompt of several texts (AND, editing), the longest counts. Chunks ended early count as full.
+    """
+    text, _ = extra_networks(strip_comments(prompt))
+    texts = {span.text for part, _ in split_and(text) for span in schedule(part, steps)}
+    return max(_counted(attention(text), comma_backtrack) for text in texts)
+
+
+_Tokens = list[tuple[int, float]]  # token numbers with their weights
+
+
+def _counted(pieces: Iterable[Piece], comma_backtrack: int) -> tuple[int, int]:
+    filled, last = _fill(pieces, comma_backtrack)
+    tokens = len(filled) * ROOM + len(last)
+    return tokens, max(1, -(-tokens // ROOM)) * ROOM
+
+
+def _fill(pieces: Iterable[Piece], comma_backtrack: int) -> tuple[list[_Tokens], _Tokens]:
+    """The chunks that were ended, and the last one as far as it is filled."""
+    filled: list[_Tokens] = []
+    current: _Tokens = []
+    comma = -1  # where the last comma of the current chunk stands
+    for piece in pieces:
+        if piece == BREAK:
+            filled.append(current)
+            current, comma = [], -1
+            continue
+        for token in encode(piece.text):
+            if len(current) == ROOM:
+                near = token != COMMA and comma >= 0 and ROOM - comma <= comma_backtrack
+                end = comma + 1 if near else ROOM
+                filled.append(current[:end])
+                current, comma = current[end:], -1
+            elif token == COMMA:
+                comma = len(current)
+            current.append((token, piece.weight))
+    return filled, current
+
+
+def _closed(tokens: _Tokens, pad: int) -> Chunk:
+    """A chunk between BOS and EOS, filled up to 77. After the first EOS everything is padding if `pad` is not EOS."""
+    numbers = [BOS, *(token for token, _ in tokens), EOS]
+    if pad != EOS:
+        numbers = numbers[: numbers.index(EOS) + 1]
+    numbers += [pad] * (LENGTH - len(numbers))
+    weights = [1.0, *(weight for _, weight in tokens)]
+    return Chunk(tuple(numbers), tuple(weights + [1.0] * (LENGTH - len(weights))))
