@@ -78,7 +78,7 @@ class EpsDenoiser:
         self.dtype = dtype
 
     def __call__(self, x: Tensor, sigma: Tensor, conditioning: Conditioning) -> Tensor:
-        """`x` (rows, c, h, w), `sigma` 0-dim on the CPU, so that reading it waits for no device. Shape and dtype as x."""
+        """Clean latents of x's shape and dtype. `x` (rows, c, h, w); `sigma` 0-dim on the CPU, to be read at once."""
         level = float(sigma)
         t = torch.full((x.shape[0],), self.model.timestep(level), dtype=torch.float32, device=x.device)
         scaled = x * (1 / math.hypot(level, 1.0))
@@ -101,13 +101,13 @@ class VDenoiser(EpsDenoiser):
         return (x / variance).add_(prediction, alpha=-sigma / math.sqrt(variance))
 
 
-DENOISERS: Mapping[str, type[EpsDenoiser]] = {"eps": EpsDenoiser, "v": VDenoiser}
+DENOISERS: Mapping[str, type[EpsDenoiser]] = {"epsilon": EpsDenoiser, "v_prediction": VDenoiser}
 
 
 def denoiser_for(
     prediction: str, network: Network, model: ModelSigmas, dtype: torch.dtype | None = None
 ) -> EpsDenoiser:
-    """The wrapper for a network's prediction type, "eps" or "v". Raises UserError for any other."""
+    """The wrapper for a network's prediction type, "epsilon" or "v_prediction". Raises UserError for any other."""
     if prediction not in DENOISERS:
         raise UserError(
             f"This checkpoint says that its network predicts {prediction!r}.",

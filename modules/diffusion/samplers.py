@@ -9,11 +9,16 @@ A sampler is a plain function `f(model, x, sigmas, *, noise, step, **options) ->
 """
 
 from .samplers_dpmpp import dpmpp_2m, dpmpp_2m_sde, dpmpp_2m_sde_heun, dpmpp_2s_ancestral, dpmpp_3m_sde, dpmpp_sde
-from .samplers_euler import dpm_2, dpm_2_ancestral, euler, euler_ancestral, heun, linear_multistep
+from .samplers_euler import dpm_2, dpm_2_ancestral, euler, euler_ancestral, heun, linear_multistep, restart
+from .samplers_solver import dpm_adaptive, dpm_fast
+from .samplers_timesteps import ddim, lcm, plms, starting_scale, unipc
 
 __all__ = [
+    "ddim",
     "dpm_2",
     "dpm_2_ancestral",
+    "dpm_adaptive",
+    "dpm_fast",
     "dpmpp_2m",
     "dpmpp_2m_sde",
     "dpmpp_2m_sde_heun",
@@ -23,5 +28,10 @@ __all__ = [
     "euler",
     "euler_ancestral",
     "heun",
+    "lcm",
     "linear_multistep",
+    "plms",
+    "restart",
+    "starting_scale",
+    "unipc",
 ]

@@ -1,7 +1,7 @@
 """DPM-Solver++ (Lu et al. 2022, "DPM-Solver++", and its SDE forms): exact for the linear part of the equation.
 
-With h = log(sigma / after), a step is x <- exp(-h) x + (1 - exp(-h)) D, where D stands for the denoised picture over the
-whole step. The variants differ in how they find D and in the noise that they add.
+With h = log(sigma / after), a step is x <- exp(-h) x + (1 - exp(-h)) D, where D stands for the denoised latents over
+the whole step. The variants differ in how they find D and in the noise that they add.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Noise schedules: which levels a sampler visits. All descend, float32, on the CPU, and end in 0 unless said otherwise.
+"""Noise schedules: which levels a sampler visits. All descend, float32, on the CPU, and end in 0 unless they say so.
 
-A schedule is `f(n, sigma_min, sigma_max, *, model, **options)`; functions take the options that they use. The arithmetic
-is in single precision, as k-diffusion's: SDE samplers ask a Brownian path at these very numbers, and the path is rough.
+A schedule is `f(n, sigma_min, sigma_max, *, model, **options)`; functions take the options that they use. The
+arithmetic is in single precision, as k-diffusion's: SDE samplers ask a Brownian path at these very numbers, and the
+path is rough.
 """
 
 from __future__ import annotations
@@ -39,8 +40,8 @@ def sigmas_for(
     """The levels for `steps` steps of a sampler: shape (steps + 1,) for most, float32, strictly descending, CPU.
 
     "Automatic" is the sampler's own default. The range is the model's unless given. Some schedules reach a number of
-    steps only nearly: levels that fall together are merged. Raises UserError for an unknown name, less than one step, or
-    options that give no descending list.
+    steps only nearly: levels that fall together are merged. Raises UserError for an unknown name, less than one step,
+    or options that give no descending list.
     """
     if steps < 1:
         raise UserError(f"A picture needs at least 1 sampling step; {steps} were asked for.", hint="Raise the steps.")
@@ -174,8 +175,10 @@ def beta_quantiles(probabilities: Tensor, alpha: float, beta: float) -> Tensor:
     low, high = torch.zeros_like(probabilities), torch.ones_like(probabilities)
     for _ in range(60):
         middle = (low + high) / 2
-        below = torch.where(middle <= 0.5, lower(middle.clamp(max=0.5)), 1 - upper((1 - middle).clamp(max=0.5)))
-        low, high = torch.where(below < probabilities, middle, low), torch.where(below < probabilities, high, middle)
+        in_lower_half = lower(middle.clamp(max=0.5)) < probabilities
+        in_upper_half = upper((1 - middle).clamp(max=0.5)) > 1 - probabilities
+        below = torch.where(middle <= 0.5, in_lower_half, in_upper_half)
+        low, high = torch.where(below, middle, low), torch.where(below, high, middle)
     return (low + high) / 2
 
 
