@@ -15,6 +15,15 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 UNET = "model.diffusion_model."
 CONTEXT_FAMILIES = {768: "sd1", 1024: "sd2", 2048: "sdxl", 1280: "sdxl"}  # width of the text that the UNet attends to
+LORA_DOWN = (".lora_down.weight", ".lora_A.weight", ".lora_A.default.weight", "_lora.down.weight", ".lora.down.weight")
+LORA_FORMS = {
+    "LoRA": LORA_DOWN,
+    "LoHa": (".hada_w1_a",),
+    "LoKr": (".lokr_w1", ".lokr_w1_a"),
+    "OFT": (".oft_blocks", ".oft_diag"),
+    "IA3": (".on_input",),
+}
+SOUGHT = "no UNet, VAE, text encoder, LoRA, embedding, ControlNet or upscaler keys"
 INPUT_VARIANTS = {4: "base", 5: "depth", 8: "pix2pix", 9: "inpainting"}  # channels that the UNet is given
 
 
@@ -35,28 +44,13 @@ def detect(header: Header) -> Detection:
         found = rule(shapes)
         if found is not None:
             return found
-    looked_for = "no UNet, VAE, text encoder, LoRA, embedding, ControlNet or upscaler keys"
     some = ", ".join(list(shapes)[:3]) or "nothing"
-    return Detection(
-        "unknown", "", "", f"{looked_for} among {len(shapes)} tensors ({some}{' ...' * (len(shapes) > 3)})"
-    )
+    more = ", ..." if len(shapes) > 3 else ""
+    return Detection("unknown", "", "", f"{SOUGHT} among {len(shapes)} tensors ({some}{more})")
 
 
 def _lora(shapes: Shapes) -> Detection | None:
-    forms = {
-        "LoRA": (
-            ".lora_down.weight",
-            ".lora_A.weight",
-            ".lora_A.default.weight",
-            "_lora.down.weight",
-            ".lora.down.weight",
-        ),
-        "LoHa": (".hada_w1_a",),
-        "LoKr": (".lokr_w1", ".lokr_w1_a"),
-        "OFT": (".oft_blocks", ".oft_diag"),
-        "IA3": (".on_input",),
-    }
-    for variant, endings in forms.items():
+    for variant, endings in LORA_FORMS.items():
         name = next((name for name in shapes if name.endswith(endings)), None)
         if name is not None:
             return Detection("LoRA", _lora_family(shapes), variant, f"{variant} pairs such as {name}")
@@ -71,11 +65,7 @@ def _lora_family(shapes: Shapes) -> str:
     if any(name.startswith(("lora_te1_", "lora_te2_", "text_encoder_2.")) for name in shapes):
         return "sdxl"
     for name, shape in shapes.items():
-        if (
-            "attn2" in name
-            and "to_k" in name
-            and name.endswith(("lora_down.weight", "lora_A.weight", "lora.down.weight"))
-        ):
+        if "attn2" in name and "to_k" in name and name.endswith(LORA_DOWN):
             return CONTEXT_FAMILIES.get(shape[1], "") if len(shape) > 1 else ""
     return ""
 
@@ -154,8 +144,7 @@ def _vae(shapes: Shapes) -> Detection | None:
             continue
         if prefix + "decoder.up.0.block.0.conv1.weight" in shapes:
             channels = _dimension(shapes, prefix + "decoder.conv_in.weight", 1)
-            family = {4: "sd1", 16: "flux"}.get(channels, "")
-            return Detection("VAE", family, "", f"a decoder of {channels} latent channels and no UNet")
+            return Detection("VAE", "", "", f"a decoder of {channels} latent channels and no UNet")
         if prefix + "decoder.up_blocks.0.resnets.0.conv1.weight" in shapes:
             return Detection("VAE", "", "diffusers", "a decoder in diffusers' layout and no UNet")
     if "decoder.layers.0.weight" in shapes or {"1.weight", "3.conv.0.weight"} <= shapes.keys():

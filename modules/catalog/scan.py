@@ -12,7 +12,7 @@ from ..core.errors import UserError
 from .declared import Declared, declared_facts
 from .detect import detect
 from .families import FAMILIES
-from .hashing import HashCache, short_hash
+from .hashing import SHORT, HashCache, short_hash
 from .header import read_header
 
 PICKLES = (".ckpt", ".pt", ".pth", ".bin")
@@ -91,16 +91,17 @@ def with_hash(model: ModelFile, hashes: HashCache) -> ModelFile:
 
 def find(models: Sequence[ModelFile], wanted: str) -> ModelFile:
     """The model that `wanted` means, by A1111's rules: an exact title, label, file name, stem or path; else the
-    beginning of a hash; else the shortest title that contains the text. Raises UserError, with the nearest names, when
-    there is none.
+    beginning of a hash, alone or in a title; else the shortest title that contains the text. Raises UserError, with the
+    nearest names, when there is none.
     """
     text = wanted.strip()
     folded = text.casefold()
-    bare = folded.rsplit(" [", 1)[0]  # a title whose hash was not known then, or whose file has changed since
+    bare, _, bracketed = folded.partition(" [")  # a title given before the file was renamed, or before it changed
+    digest = (bracketed.rstrip("]") or folded)[:SHORT]
     for match in (
         lambda model: text in model.names,
         lambda model: folded in (name.casefold() for name in model.names),
-        lambda model: len(folded) >= 6 and model.short_hash.startswith(folded[:10]),
+        lambda model: len(digest) >= 6 and model.short_hash.startswith(digest),
         lambda model: bare in (name.casefold() for name in model.names),
     ):
         for model in models:
@@ -143,7 +144,9 @@ def _examine(folder: Path, path: Path, wanted: str, hashes: HashCache | None) ->
     blank = ModelFile(path, label, "unknown", "", "", "", "", "", 0, 0)
     try:
         status = path.stat()
-        blank = replace(blank, size=status.st_size, mtime_ns=status.st_mtime_ns)
+        known = hashes.known(path) if hashes else None
+        digest = short_hash(known) if known else ""
+        blank = replace(blank, size=status.st_size, mtime_ns=status.st_mtime_ns, short_hash=digest)
         if path.suffix.lower() in PICKLES and path.is_file():
             raise UserError(
                 f"{path.name} is a pickle, a format that can run programs, and is not opened.",
@@ -151,7 +154,6 @@ def _examine(folder: Path, path: Path, wanted: str, hashes: HashCache | None) ->
             )
         header = read_header(path)
         declared = declared_facts(path, header.metadata)
-        known = hashes.known(path) if hashes else None
     except UserError as error:
         return replace(blank, problem=str(error))
     except OSError as error:
@@ -164,7 +166,6 @@ def _examine(folder: Path, path: Path, wanted: str, hashes: HashCache | None) ->
         variant=found.variant,
         reason=found.reason,
         declared=declared,
-        short_hash=short_hash(known) if known else "",
         problem=_problem(path, found.kind, found.family_id, found.variant, found.reason, wanted),
     )
 

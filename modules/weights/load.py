@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import torch
 from torch import nn
 
 from ..catalog.declared import Declared, declared_facts
-from ..catalog.detect import Detection, detect
+from ..catalog.detect import detect
 from ..catalog.families import FAMILIES, Family
 from ..catalog.header import Header, read_header
 from ..catalog.scan import ModelFile
@@ -31,27 +33,22 @@ def load_checkpoint(
     `vae`: a file whose VAE is used instead of the checkpoint's own. Raises UserError when a file is not what it should
     be, lacks tensors or contradicts itself.
     """
-    path = file if isinstance(file, Path) else file.path
-    header = read_header(path)
-    declared = declared_facts(path, header.metadata)
-    family = _family(path, detect(header))
-    vae_header = read_header(vae) if vae else header
-    vae_declared = declared_facts(vae, vae_header.metadata) if vae else declared
-    if vae:
-        _check_vae(vae, detect(vae_header), family)
+    header = read_header(file if isinstance(file, Path) else file.path)
+    declared = declared_facts(header.path, header.metadata)
+    family = _family(header)
     device, vae_dtype = torch.device(device), vae_dtype or dtype
     rules = RULES[family.id]()
-    unet = _component("unet", rules, header, family, declared, device, dtype)
-    text_encoder = _component("text_encoder", rules, header, family, declared, device, dtype)
-    rules.finish(text_encoder, device)
+    vae_network = _vae(vae, rules, family, device, vae_dtype) if vae else None
+    unet = _network("unet", rules, header, family, declared, device, dtype)
+    text_encoder = _network("text_encoder", rules, header, family, declared, device, dtype)
     return Weights(
-        path=path,
+        path=header.path,
         vae_path=vae,
         family=family,
         declared=declared,
         rules=rules,
         unet=unet,
-        vae=_component("vae", rules, vae_header, family, vae_declared, device, vae_dtype),
+        vae=vae_network or _network("vae", rules, header, family, declared, device, vae_dtype),
         text_encoder=text_encoder,
         device=device,
         dtype=dtype,
@@ -59,27 +56,54 @@ def load_checkpoint(
     )
 
 
-def _family(path: Path, found: Detection) -> Family:
+def with_vae(weights: Weights, vae: Path | None) -> Weights:
+    """The same model with the VAE in the file `vae`, or with its own again (None). The other networks are shared."""
+    if vae is None:
+        header = read_header(weights.path)
+        network = _network(
+            "vae", weights.rules, header, weights.family, weights.declared, weights.device, weights.vae_dtype
+        )
+    else:
+        network = _vae(vae, weights.rules, weights.family, weights.device, weights.vae_dtype)
+    return replace(weights, vae=network, vae_path=vae)
+
+
+def _family(header: Header) -> Family:
     """The family to load the file as. Raises UserError when it is not a checkpoint that can be loaded."""
+    found = detect(header)
     family = FAMILIES.get(found.family_id)
     if found.kind != "checkpoint" or family is None:
         raise UserError(
-            f"{path.name} is not a Stable Diffusion checkpoint: {found.reason}.",
-            hint=f"It looks like: {found.kind}." if found.kind != "unknown" else "Choose another file.",
+            f"{header.path.name} is not a Stable Diffusion checkpoint: {found.reason}.",
+            hint="Choose another file." if found.kind == "unknown" else f"It is a file of kind {found.kind}.",
         )
     if family.id not in RULES or found.variant != "base":
-        raise UserError(f"{path.name} is {family.name} ({found.variant}), which cannot be loaded yet: {found.reason}.")
+        raise UserError(
+            f"{header.path.name} is {family.name} ({found.variant}), which cannot be loaded yet: {found.reason}.",
+            hint="Choose an SD 1.x checkpoint.",
+        )
     return family
 
 
-def _check_vae(path: Path, found: Detection, family: Family) -> None:
+def _vae(path: Path, rules: ModuleType, family: Family, device: torch.device, dtype: torch.dtype) -> nn.Module:
+    """The VAE of a file of its own, or of another checkpoint. Raises UserError when it does not fit the family."""
+    header = read_header(path)
+    found = detect(header)
     if found.kind not in ("VAE", "checkpoint") or found.variant not in ("", "base"):
         raise UserError(f"{path.name} is not a VAE that can be used: {found.reason}.", hint="Choose another VAE.")
+    network = _network("vae", rules, header, family, declared_facts(path, header.metadata), device, dtype)
+    channels = network.config.latent_channels
+    if channels != family.latent_channels:
+        raise UserError(
+            f"{path.name} decodes {channels} latent channels, but {family.name} has {family.latent_channels}.",
+            hint="Choose a VAE made for this family.",
+        )
+    return network
 
 
-def _component(
+def _network(
     name: str,
-    rules: object,
+    rules: ModuleType,
     header: Header,
     family: Family,
     declared: Declared,
@@ -87,15 +111,16 @@ def _component(
     dtype: torch.dtype,
 ) -> nn.Module:
     """One network of the file, built without weights and filled from it."""
-    shapes = header.shapes
     try:
         with torch.device("meta"):
-            module, original = rules.COMPONENTS[name](shapes, family, declared)
+            network, original = rules.NETWORKS[name](header.shapes, family, declared)
     except UserError as error:
         raise UserError(f"{header.path.name} cannot be loaded: {error.message}", hint=error.hint) from error
-    except ValueError as error:  # diffusers and transformers refuse heads or groups that do not divide the width
+    except ValueError as error:  # diffusers and torch refuse groups that do not divide the width
         raise UserError(
             f"{header.path.name} cannot be loaded: its {name.replace('_', ' ')} contradicts itself ({error}).",
             hint="Its head and group counts, from its metadata or by the family's rules, must divide its widths.",
         ) from error
-    return fill(module, header.path, shapes, original, device=device, dtype=dtype)
+    fill(network, header.path, header.shapes, original, device=device, dtype=dtype)
+    rules.complete(network, device)
+    return network

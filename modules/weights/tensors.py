@@ -29,14 +29,14 @@ def fill(
 ) -> nn.Module:
     """The module with every parameter taken from the file: `original` gives a parameter's name there.
 
-    `shapes` are the file's. Tensors that no parameter asks for are ignored. Raises UserError naming the first tensors
-    that are missing or have another shape than the module needs.
+    `shapes` are the file's, in its order of bytes. Tensors that no parameter asks for are ignored. Raises UserError
+    naming the first tensors that are missing or have another shape than the module needs.
     """
     wanted = {original(name): (name, parameter) for name, parameter in module.named_parameters()}
     _check(type(module).__name__, path, wanted, shapes)
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
-            for source in sorted(wanted, key=file.offset_keys().index):
+            for source in (name for name in shapes if name in wanted):
                 name, parameter = wanted[source]
                 tensor = file.get_tensor(source).view(parameter.shape).to(device=device, dtype=dtype)
                 owner, _, leaf = name.rpartition(".")

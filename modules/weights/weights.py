@@ -6,22 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
 from ..catalog.declared import Declared
 from ..catalog.families import Family
-
-
-class Chunk(Protocol):
-    """A stretch of prompt as the text encoder takes it: 77 token ids, and the emphasis of each."""
-
-    @property
-    def tokens(self) -> Sequence[int]: ...
-    @property
-    def weights(self) -> Sequence[float]: ...
+from ..text.chunks import Chunk
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""One file per family of models: its component classes and how it reads prompts. The table is all that others see.
+"""One file per family of models: its networks and how it reads prompts. The table is all that others see.
 
 Each value imports its family's file when called, since those imports take seconds and torch is wanted late.
 """

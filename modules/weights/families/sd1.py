@@ -15,10 +15,11 @@ from transformers.models.clip.modeling_clip import CLIPTextModel
 from ...catalog.declared import Declared
 from ...catalog.families import Family
 from ...core.errors import UserError
+from ...text.chunks import Chunk
 from ..architecture import Shapes, clip_config, original_name, unet_config, unet_names, vae_config, vae_names
 
 if TYPE_CHECKING:
-    from ..weights import Chunk, Weights
+    from ..weights import Weights
 
 UNET = "model.diffusion_model."
 VAE = "first_stage_model."
@@ -53,17 +54,18 @@ def text_encoder(shapes: Shapes, family: Family, declared: Declared) -> tuple[nn
     return CLIPTextModel(config), lambda name: prefix + name
 
 
-COMPONENTS: Mapping[str, Callable[[Shapes, Family, Declared], tuple[nn.Module, Original]]] = {
+NETWORKS: Mapping[str, Callable[[Shapes, Family, Declared], tuple[nn.Module, Original]]] = {
     "unet": unet,
     "text_encoder": text_encoder,
     "vae": vae,
 }
 
 
-def finish(text_encoder: nn.Module, device: torch.device) -> None:
-    """Gives the one buffer that no file holds its value: positions 0, 1, 2, ..."""
-    embeddings = text_encoder.embeddings
-    embeddings.position_ids = torch.arange(embeddings.position_ids.shape[-1], device=device)[None]
+def complete(network: nn.Module, device: torch.device) -> None:
+    """Gives the one buffer that no file holds its value: the text encoder's positions 0, 1, 2, ..."""
+    if isinstance(network, CLIPTextModel):
+        positions = network.embeddings.position_embedding.num_embeddings
+        network.embeddings.position_ids = torch.arange(positions, device=device)[None]
 
 
 def encode(weights: Weights, chunks: Sequence[Chunk], clip_skip: int) -> Tensor:
