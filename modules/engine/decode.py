@@ -1,0 +1,37 @@
+"""Latents become pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from ..core.errors import UserError
+from ..core.hooks import Hooks
+from .model import Model
+from .run import Batch, Run
+
+
+def decode(run: Run, batch: Batch, latents: Tensor, model: Model, hooks: Hooks) -> Iterator[Tensor]:
+    """Pictures as float32 (3, height, width) in 0..1, one at a time: the first can be saved while the second is made.
+
+    When somebody listens to `decoded`, all are made first, since that moment sees the whole batch.
+    """
+    if hooks.listens("decoded"):
+        images = torch.stack([_image(one, model) for one in latents])
+        yield from hooks.changed("decoded", images, argument="images", run=run, batch=batch)
+    else:
+        yield from (_image(one, model) for one in latents)
+
+
+@torch.inference_mode()
+def _image(latents: Tensor, model: Model) -> Tensor:
+    """One picture from its latents (channels, h, w). Raises UserError when the VAE gives NaN."""
+    image = model.weights.decode(latents[None])[0].float()
+    if not torch.isfinite(image).all():
+        raise UserError(
+            "The VAE gave numbers that are not finite (NaN), so there is no picture.",
+            hint="Choose another VAE, or start with --precision fp32.",
+        )
+    return ((image + 1) / 2).clamp(0, 1)

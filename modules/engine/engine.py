@@ -1,0 +1,163 @@
+"""The engine: opens checkpoints and runs jobs. A function of (request, weights, hooks); it reads no settings."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from ..catalog.hashing import HashCache
+from ..catalog.scan import ModelFile, find, scan, scan_vaes, vae_for
+from ..core.errors import UserError
+from ..core.events import Event, LoadingModel, ModelLoaded, PictureDone
+from ..core.files import Folders
+from ..core.hooks import Hooks
+from ..core.pictures import Abilities
+from ..core.registry import SAMPLERS
+from ..core.request import GenerationRequest
+from ..core.stop import StopToken
+from ..diffusion.schedules import schedule_names
+from ..weights.load import load_checkpoint
+from ..weights.precision import Precision, choose_precision
+from .encode import Encoder
+from .generate import generate
+from .model import Model, hash_behind
+from .run import Run
+from .sample import Previews
+
+log = logging.getLogger("easel.engine")
+Emit = Callable[[Event], None]
+
+AUTOMATIC_VAE, OWN_VAE = "Automatic", "None"
+
+
+class Engine:
+    """One device, one checkpoint at a time. Used by one thread, the worker's."""
+
+    def __init__(
+        self,
+        folders: Folders,
+        hooks: Hooks,
+        *,
+        precision: Precision | None = None,
+        preview_every: Callable[[], int] = lambda: 1,
+    ) -> None:
+        """`precision`: default the best here. `preview_every`: steps between previews, 0 for none."""
+        self._folders = folders
+        self._hooks = hooks
+        self._precision = precision or choose_precision()
+        self._previews = Previews(preview_every)
+        self._hashes = HashCache(folders.data)
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="hashing")
+        self._encoder = Encoder()
+        self._model: Model | None = None
+        self._opened_as = ("", "")
+
+    def abilities(self) -> Abilities:
+        return Abilities(
+            samplers=tuple(SAMPLERS.names()),
+            schedules=tuple(schedule_names()),
+            default_schedules={entry.name: entry.facts.get("default_schedule", "Uniform") for entry in SAMPLERS},
+            devices=(str(self._precision.device),),
+            dtype=str(self._precision.dtype).removeprefix("torch."),
+        )
+
+    def load(self, checkpoint: str, vae: str, emit: Emit) -> None:
+        """Has a checkpoint ready. `checkpoint` "" takes the first that can be loaded. Raises UserError, and then what
+        was loaded stays.
+        """
+        self._open(checkpoint, vae, emit, job="")
+
+    def generate(self, job: str, request: GenerationRequest, emit: Emit, stop: StopToken) -> None:
+        """Makes the request's pictures, each told as `PictureDone`. Raises Stopped when interrupted."""
+        run = Run(job, request, emit, stop)
+        self._hooks.call("generation_starting", run=run)
+        SAMPLERS.get(run.request.sampler)
+        model = self._open(run.request.checkpoint, run.request.vae, emit, job)
+
+        def work() -> None:
+            for picture in generate(run, model, self._encoder, self._hooks, self._previews):
+                emit(PictureDone(job, picture))
+
+        try:
+            self._hooks.around("generating", work, run=run)
+        finally:
+            self._hooks.call("generation_finished", run=run)
+
+    def close(self) -> None:
+        self._model = None
+        self._pool.shutdown(cancel_futures=True)
+        self._hashes.close()
+
+    def _open(self, checkpoint: str, vae: str, emit: Emit, job: str) -> Model:
+        """The wanted model: the one in memory if it is that, else loaded from its file."""
+        if self._model and self._opened_as == (checkpoint, vae) and _unchanged(self._model):
+            return self._model
+        file = self._checkpoint(checkpoint)
+        vae_file = self._vae(vae, file)
+        if self._model and _identity(self._model.file, self._model.vae) == _identity(file, vae_file):
+            self._opened_as = (checkpoint, vae)
+            return self._model
+        emit(LoadingModel(job, file.name))
+        began = time.perf_counter()
+        weights = load_checkpoint(
+            file,
+            device=self._precision.device,
+            dtype=self._precision.dtype,
+            vae_dtype=self._precision.vae_dtype,
+            vae=vae_file.path if vae_file else None,
+        )
+        self._model = Model(
+            weights,
+            file,
+            vae_file,
+            hash_behind(self._pool, self._hashes, file),
+            hash_behind(self._pool, self._hashes, vae_file) if vae_file else None,
+        )
+        self._opened_as = (checkpoint, vae)
+        gc.collect()
+        seconds = time.perf_counter() - began
+        log.info("Loaded %s in %.2f s on %s (%s).", file.label, seconds, weights.device, weights.dtype)
+        self._hooks.call("model_loaded", weights=weights)
+        recommended = weights.declared.recommended.model_dump(exclude_none=True)
+        emit(ModelLoaded(job, file.name, weights.native_size, recommended, seconds))
+        return self._model
+
+    def _checkpoint(self, wanted: str) -> ModelFile:
+        files = scan(self._folders.checkpoints, self._hashes)
+        if wanted:
+            file = find(files, wanted)
+            if file.problem:
+                raise UserError(file.problem)
+            return file
+        usable = [file for file in files if not file.problem]
+        if not usable:
+            places = " or ".join(str(folder) for folder in self._folders.checkpoints)
+            raise UserError("There is no checkpoint to paint with.", hint=f"Put a .safetensors file into {places}.")
+        return usable[0]
+
+    def _vae(self, wanted: str, checkpoint: ModelFile) -> ModelFile | None:
+        if wanted == OWN_VAE:
+            return None
+        files = scan_vaes(self._folders.vaes, self._folders.checkpoints, self._hashes)
+        if wanted in ("", AUTOMATIC_VAE):
+            return vae_for(checkpoint.path, files)
+        file = find(files, wanted)
+        if file.problem:
+            raise UserError(file.problem)
+        return file
+
+
+def _identity(file: ModelFile, vae: ModelFile | None) -> tuple:
+    return tuple((one.path, one.size, one.mtime_ns) for one in (file, vae) if one)
+
+
+def _unchanged(model: Model) -> bool:
+    """Whether the files on disk are still those that were loaded."""
+    try:
+        found = tuple((one.path.stat().st_size, one.path.stat().st_mtime_ns) for one in (model.file, model.vae) if one)
+    except OSError:
+        return False
+    return found == tuple((one.size, one.mtime_ns) for one in (model.file, model.vae) if one)

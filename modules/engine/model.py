@@ -1,0 +1,56 @@
+"""The checkpoint that is loaded: its networks, and the names and hashes that pictures carry."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+
+from ..catalog.hashing import HashCache, short_hash
+from ..catalog.scan import ModelFile
+from ..diffusion.denoiser import EpsDenoiser, ModelSigmas, denoiser_for
+from ..weights.weights import Weights
+
+
+@dataclass(frozen=True)
+class Model:
+    """`file` and `vae` say what was loaded (`vae` None: the checkpoint's own); hashes are computed behind the first
+    picture, since a full-size file takes seconds.
+    """
+
+    weights: Weights
+    file: ModelFile
+    vae: ModelFile | None
+    file_hash: Future[str]
+    vae_hash: Future[str] | None
+
+    @cached_property
+    def sigmas(self) -> ModelSigmas:
+        family = self.weights.family
+        return ModelSigmas.scaled_linear(*family.betas, family.training_steps)
+
+    @cached_property
+    def denoiser(self) -> EpsDenoiser:
+        return denoiser_for(self.weights.prediction, self.weights.predict, self.sigmas)
+
+    @cached_property
+    def preview_colours(self) -> tuple[torch.Tensor, torch.Tensor] | None:
+        """Factors and bias for previews; None for a family without a known fit."""
+        factors, bias = self.weights.preview_colours
+        return (factors, bias) if len(factors) else None
+
+    def latent_shape(self, width: int, height: int) -> tuple[int, int, int]:
+        """(channels, h, w) of the latents of a picture of that many pixels."""
+        factor = self.weights.latent_factor
+        return self.weights.latent_channels, height // factor, width // factor
+
+
+def hash_behind(pool: ThreadPoolExecutor, hashes: HashCache, file: ModelFile) -> Future[str]:
+    """The short hash of a file, from its row, the cache or a thread."""
+    if file.short_hash:
+        known: Future[str] = Future()
+        known.set_result(file.short_hash)
+        return known
+    return pool.submit(lambda: short_hash(hashes.sha256(file.path)))

@@ -1,0 +1,58 @@
+"""One job's working state inside the engine."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..core.errors import UserError
+from ..core.events import Event
+from ..core.request import GenerationRequest
+from ..core.stop import StopToken
+
+
+@dataclass
+class Batch:
+    """The pictures made together. Lists have one item a picture and may be changed before they are encoded."""
+
+    first: int
+    prompts: list[str]
+    negative_prompts: list[str]
+    seeds: list[int]
+
+    def __len__(self) -> int:
+        return len(self.seeds)
+
+
+@dataclass
+class Run:
+    """What listeners and the steps of a generation share. `notes` go into every picture's text."""
+
+    job: str
+    request: GenerationRequest
+    emit: Callable[[Event], None]
+    stop: StopToken
+    notes: dict[str, Any] = field(default_factory=dict)
+    began: float = field(default_factory=time.perf_counter)
+
+    def __post_init__(self) -> None:
+        if self.request.seed < 0:
+            raise UserError("The seed was not drawn.", hint="Requests are filled in before they reach the engine.")
+
+    def change(self, **values: Any) -> None:
+        """Replaces fields of the request, checked. Raises UserError when a value does not fit."""
+        self.request = type(self.request).checked({**self.request.model_dump(), **values})
+
+    def batches(self) -> Iterator[Batch]:
+        """The batches of the request: picture i has seed + i."""
+        size = self.request.batch_size
+        for number in range(self.request.batch_count):
+            first = number * size
+            yield Batch(
+                first,
+                [self.request.prompt] * size,
+                [self.request.negative_prompt] * size,
+                [self.request.seed + first + offset for offset in range(size)],
+            )

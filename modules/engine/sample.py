@@ -1,0 +1,114 @@
+"""Noise becomes latents: the schedule, the guidance and the sampler are put together and run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..core.errors import UserError
+from ..core.events import Preview, Step
+from ..core.hooks import Hooks
+from ..core.registry import SAMPLERS
+from ..diffusion.guidance import Guidance
+from ..diffusion.schedules import sigmas_for
+from .encode import Conditioning
+from .model import Model
+from .preview import preview_jpeg
+from .run import Batch, Run
+from .start import Start
+
+FASTEST_PREVIEWS = 0.1  # seconds between two; a page cannot use more
+
+
+@dataclass
+class Sampling:
+    """What listeners of `sampling_starting` may change: `x` (noisy latents) and `sigmas` (descending, ending in 0)."""
+
+    x: Tensor
+    sigmas: Tensor
+
+
+@dataclass
+class Previews:
+    """How often the page wants to see the picture: every `every()` steps, 0 for never."""
+
+    every: Callable[[], int] = lambda: 1
+    last: float = field(default=0.0)
+
+    def due(self, step: int) -> bool:
+        every = self.every()
+        if not every or step % every or time.perf_counter() - self.last < FASTEST_PREVIEWS:
+            return False
+        self.last = time.perf_counter()
+        return True
+
+
+@torch.inference_mode()
+def sample(
+    run: Run,
+    batch: Batch,
+    start: Start,
+    conditioning: Conditioning,
+    model: Model,
+    hooks: Hooks,
+    previews: Previews,
+) -> Tensor:
+    """Finished latents, shape (pictures, channels, h, w), float32. Raises Stopped, and UserError when they are NaN."""
+    request = run.request
+    entry = SAMPLERS.get(request.sampler)
+    sigmas = sigmas_for(entry, request.schedule, request.steps, model.sigmas)
+    sampling = Sampling(start.noise * sigmas[0], sigmas)
+    hooks.call("sampling_starting", run=run, batch=batch, sampling=sampling)
+    levels = sampling.sigmas.tolist()
+    guidance = Guidance(
+        model.denoiser,
+        conditioning.conditionals,
+        conditioning.unconditional,
+        request.cfg_scale,
+        levels,
+        **_listeners(run, hooks),
+    )
+    shape = tuple(sampling.x.shape[1:])
+    if entry.facts.get("noise") == "brownian":
+        noise = start.source.brownian(shape, sampling.sigmas)
+    else:
+        noise = start.source.ancestral(shape)
+    report = _reporter(run, batch, len(levels) - 1, model, previews)
+    latents = entry.function(guidance, sampling.x, sampling.sigmas, noise=noise, step=report)
+    run.stop.check()
+    latents = hooks.changed("sampled", latents, argument="latents", run=run, batch=batch)
+    if not torch.isfinite(latents).all():
+        raise UserError(
+            "The picture turned into numbers that are not finite (NaN).",
+            hint="Use a lower CFG scale or smaller prompt weights, or start with --precision fp32.",
+        )
+    return latents
+
+
+def _listeners(run: Run, hooks: Hooks) -> dict[str, Callable[[Any], None]]:
+    """The moments inside a step that somebody listens to; for the others nothing is built and nothing called."""
+
+    def tell(moment: str) -> Callable[[Any], None]:
+        return lambda step: hooks.call(moment, run=run, step=step) and None
+
+    return {moment: tell(moment) for moment in ("guiding", "predicted", "guided") if hooks.listens(moment)}
+
+
+def _reporter(run: Run, batch: Batch, steps: int, model: Model, previews: Previews) -> Callable[..., None]:
+    """What the sampler calls at every step: tells the job's progress, shows a preview, obeys the stop token."""
+    total, last = run.request.pictures, batch.first + len(batch) - 1
+    pixels = model.weights.latent_factor
+
+    def report(i: int, x: Tensor, sigma: float, denoised: Tensor) -> None:
+        run.stop.check()
+        run.emit(Step(run.job, min(i + 1, steps), steps, batch.first, last, total))
+        if model.preview_colours is not None and previews.due(i + 1):
+            jpeg = preview_jpeg(denoised[0], *model.preview_colours)
+            run.emit(Preview(run.job, jpeg, x.shape[-1] * pixels, x.shape[-2] * pixels))
+
+    return report

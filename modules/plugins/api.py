@@ -1,0 +1,45 @@
+"""What an extension imports, and all it needs to import.
+
+    from modules.plugins.api import Param, Setting, hook, sampler
+
+    Param("sparkle", 0.0, label="Sparkle", slider=(0, 1, 0.05))      a widget, an API field, an infotext key
+    Setting("sparkle_limit", 3, label="Most sparkles", ge=0, le=9)   a line on the Settings page, a key in the file
+
+    @sampler("Sparkle Euler")                                        in every list of samplers
+    def sparkle_euler(model, x, sigmas, *, noise, step): ...
+
+    @hook
+    def guided(run, step): ...                                       any moment of `modules/core/hooks.py`
+
+Declared while an extension is loaded, these belong to it and go when it fails or is unloaded.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..core import params, settings
+from ..core.errors import UserError
+from ..core.hooks import hook
+from ..core.params import EXTENSION_PARAMS
+from ..core.registry import sampler, schedule
+from ..core.settings import SETTINGS
+
+__all__ = ["Param", "Setting", "UserError", "hook", "sampler", "schedule"]
+
+
+def Param(name: str, default: Any, **facts: Any) -> params.Param:
+    """Declares a generation parameter; its value stands in `run.request.extra[name]`. Facts as in `core.params.Param`.
+
+    Raises ValueError when the name or the infotext key is taken.
+    """
+    new = params.Param(name, default, type=type(default), **{"label": name, **facts})
+    EXTENSION_PARAMS.add(new)
+    return new
+
+
+def Setting(name: str, default: Any, **facts: Any) -> settings.Setting:
+    """Declares a setting. Facts as in `core.settings.Setting`. Raises ValueError when the name is taken."""
+    new = settings.Setting(name, default, **{"label": name, "section": "Extensions", **facts})
+    SETTINGS.add(new)
+    return new
