@@ -181,6 +181,11 @@ class Settings:
             write_atomically(self._path, json.dumps(merged, indent=2, ensure_ascii=False).encode())
             self._file = merged
 
+    @property
+    def declared(self) -> SettingDeclarations:
+        """What settings there are."""
+        return self._declared
+
     def pixels(self) -> dict[str, Any]:
         """The defaults for request fields."""
         return {setting.name: self[setting.name] for setting in self._declared if setting.pixels}

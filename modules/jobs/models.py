@@ -1,0 +1,92 @@
+"""The model files there are, and which of them is meant by what people write."""
+
+from __future__ import annotations
+
+import threading
+
+from ..catalog.hashing import HashCache
+from ..catalog.scan import ModelFile, find, scan, scan_vaes
+from ..core.errors import UserError
+from ..core.files import Folders
+
+VAE_WORDS = ("Automatic", "None")
+
+
+class Models:
+    """The model folders as they were when last looked at. Safe from any thread."""
+
+    def __init__(self, folders: Folders) -> None:
+        self._folders = folders
+        self._hashes = HashCache(folders.data)
+        self._lock = threading.Lock()
+        self._found: tuple[list[ModelFile], list[ModelFile]] | None = None
+
+    def checkpoints(self) -> list[ModelFile]:
+        """All checkpoints, unusable ones with their problem."""
+        return self._scanned()[0]
+
+    def vaes(self) -> list[ModelFile]:
+        return self._scanned()[1]
+
+    def refresh(self) -> None:
+        """Has the folders looked at anew."""
+        with self._lock:
+            self._found = None
+
+    def close(self) -> None:
+        self._hashes.close()
+
+    def first(self, *wanted: str) -> str:
+        """The first of these names that is a usable checkpoint, else the first usable one, else ""."""
+        usable = [model for model in self.checkpoints() if not model.problem]
+        for name in wanted:
+            for model in usable:
+                if name and name in model.names:
+                    return self.name_of(model)
+        return self.name_of(usable[0]) if usable else ""
+
+    def checkpoint(self, wanted: str) -> ModelFile:
+        """The checkpoint that is meant. Raises UserError when there is none such, or it cannot be used."""
+        if not wanted:
+            places = " or ".join(str(folder) for folder in self._folders.checkpoints)
+            problems = " ".join(model.problem for model in self.checkpoints()[:3])
+            raise UserError(
+                f"There is no checkpoint to paint with. {problems}".strip(),
+                hint=f"Put a .safetensors file into {places} and press Refresh.",
+            )
+        model = find(self.checkpoints(), wanted)
+        if model.problem:
+            raise UserError(model.problem, hint="Choose another checkpoint.")
+        return model
+
+    def vae(self, wanted: str) -> str:
+        """The name of the VAE that is meant; "Automatic" and "None" are words of their own. Raises UserError."""
+        for word in VAE_WORDS:
+            if wanted.strip().casefold() in (word.casefold(), ""):
+                return word
+        model = find(self.vaes(), wanted)
+        if model.problem:
+            raise UserError(model.problem, hint="Choose another VAE.")
+        return self.name_of(model)
+
+    def name_of(self, model: ModelFile) -> str:
+        """The file's name, or its path below the models folder where two files share the name."""
+        for files in self._scanned():
+            if model in files and sum(other.name == model.name for other in files) > 1:
+                return model.label
+        return model.name
+
+    def pasted(self, files: list[ModelFile], name: str, short_hash: str) -> str:
+        """The name of the usable file with this hash, else with this name; "" when there is neither."""
+        usable = [model for model in files if not model.problem]
+        for model in usable:
+            if short_hash and model.short_hash and model.short_hash == short_hash.lower()[:10]:
+                return self.name_of(model)
+        return next((self.name_of(model) for model in usable if name and name in model.names), "")
+
+    def _scanned(self) -> tuple[list[ModelFile], list[ModelFile]]:
+        with self._lock:
+            if self._found is None:
+                checkpoints, vaes = self._folders.checkpoints, self._folders.vaes
+                self._found = scan(checkpoints, self._hashes), scan_vaes(vaes, checkpoints, self._hashes)
+            return self._found

@@ -1,0 +1,145 @@
+"""A small real engine for tests of everything around engines: it paints flat colours, at a pace that tests decide."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from modules.core import infotext
+from modules.core.errors import Stopped, UserError
+from modules.core.events import Event, LoadingModel, ModelLoaded, PictureDone, Preview, Step
+from modules.core.files import Folders
+from modules.core.hooks import Hooks
+from modules.core.pictures import Abilities, Facts, Picture
+from modules.core.request import GenerationRequest
+from modules.core.settings import Settings
+from modules.core.stop import StopToken
+from modules.studio import Studio
+from tests.toy import write_toy_checkpoint
+
+
+class OutOfMemoryError(RuntimeError):
+    """Named like torch's."""
+
+
+FAILURES: dict[str, Callable[[], Exception]] = {
+    "boom": lambda: RuntimeError("the device caught fire\nand more lines"),
+    "huge": lambda: OutOfMemoryError("CUDA out of memory"),
+    "memory": MemoryError,
+    "nan": lambda: UserError("The picture came out as NaN.", hint="Use another VAE."),
+}
+
+
+class PaintingEngine:
+    """Paints a picture in `steps` steps; prompts that are a word of FAILURES fail at the first step.
+
+    Each step takes `seconds`, and happens only while `may_go` is set.
+    """
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self.seconds = seconds
+        self.may_go = threading.Event()
+        self.may_go.set()
+        self.stepped = threading.Event()
+        self.made: list[str] = []
+        self.loaded = ""
+        self.closed = False
+
+    def abilities(self) -> Abilities:
+        return Abilities(
+            ("Euler", "Euler a", "DPM++ 2M"), ("Automatic", "Karras"), {"Euler": "Uniform"}, ("cpu",), "f32"
+        )
+
+    def load(self, checkpoint: str, vae: str, emit: Callable[[Event], None], job: str = "") -> None:
+        if checkpoint == self.loaded:
+            return
+        emit(LoadingModel(job, checkpoint))
+        if "broken" in checkpoint:
+            raise UserError(f"{checkpoint} is truncated.", hint="Fetch it again.")
+        self.loaded = checkpoint
+        emit(ModelLoaded(job, checkpoint, 64, {"steps": 4}, 0.1))
+
+    def generate(self, job: str, request: GenerationRequest, emit: Callable[[Event], None], stop: StopToken) -> None:
+        self.load(request.checkpoint, request.vae, emit, job)
+        self.made.append(request.prompt)
+        for first in range(0, request.pictures, request.batch_size):
+            try:
+                self._batch(job, request, first, emit, stop)
+            except Stopped:
+                if stop.interrupted:
+                    raise
+                stop.next_batch()
+
+    def close(self) -> None:
+        self.closed = True
+
+    def _batch(self, job: str, request: GenerationRequest, first: int, emit: Callable, stop: StopToken) -> None:
+        last = first + request.batch_size - 1
+        for step in range(1, request.steps + 1):
+            while not self.may_go.wait(0.01):
+                stop.check()
+            stop.check()
+            time.sleep(self.seconds)
+            if request.prompt in FAILURES:
+                raise FAILURES[request.prompt]()
+            emit(Step(job, step, request.steps, first, last, request.pictures))
+            emit(Preview(job, b"\xff\xd8 small", 8, 8))
+            self.stepped.set()
+        for index in range(first, last + 1):
+            emit(PictureDone(job, self._painted(request, index)))
+
+    def _painted(self, request: GenerationRequest, index: int) -> Picture:
+        alone = request.for_picture(index)
+        pixels = np.full((request.height, request.width, 3), (alone.seed * 37 + 11) % 256, np.uint8)
+        facts = Facts(alone.seed, model=self.loaded, model_hash="0123456789")
+        return Picture(pixels, index, alone, facts, infotext.write(alone, facts))
+
+
+def folders_in(root: Path, checkpoints: tuple[str, ...] = ("toy",)) -> Folders:
+    """An installation with these checkpoints."""
+    models = root / "models" / "Stable-diffusion"
+    folders = Folders(root, root / "data", root / "models", root / "outputs", (), (models,), (root / "models" / "VAE",))
+    for name in checkpoints:
+        if not (models / f"{name}.safetensors").exists():
+            write_toy_checkpoint(models / f"{name}.safetensors")
+    return folders
+
+
+def studio_in(root: Path, engine: PaintingEngine, hooks: Hooks | None = None, **settings: object) -> Studio:
+    """A studio, not started yet."""
+    folders = folders_in(root)
+    chosen = Settings(folders.settings, command_line=settings, environment={})
+    return Studio(folders, chosen, hooks or Hooks(), lambda: engine)
+
+
+@contextmanager
+def open_studio(root: Path, engine: PaintingEngine | None = None, **options: object):
+    """A started studio with its engine ready, closed in the end."""
+    engine = engine or PaintingEngine()
+    studio = studio_in(root, engine, **options)
+    try:
+        studio.start()
+        until(lambda: studio.engine_state().state == "ready" and studio.engine_state().model)
+        yield studio
+    finally:
+        engine.may_go.set()
+        studio.close()
+
+
+def until(condition: Callable[[], object], seconds: float = 10.0) -> object:
+    """The condition's answer once it is true; an AssertionError when that takes too long."""
+    ends = time.monotonic() + seconds
+    while not (answer := condition()):
+        assert time.monotonic() < ends, "waited too long"
+        time.sleep(0.005)
+    return answer
+
+
+def finished(studio: Studio, job_id: str):
+    """The job once it is over."""
+    return until(lambda: (job := studio.job(job_id)).over and job)
