@@ -7,7 +7,7 @@ found by its longest known prefix (`original_name`). Both walk the same block st
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -73,6 +73,10 @@ def unet_config(shapes: Shapes, facts: UnetFacts) -> dict[str, Any]:
     levels = unet_levels(shapes)
     if not levels:
         raise UserError("The UNet has no residual blocks where Stable Diffusion has them (input_blocks.1.0).")
+    widths = [level.channels for level in levels]
+    _check_divides("UNet", "norm groups", facts.norm_num_groups, widths)
+    attending = [level.channels for level in levels if level.transformers] + widths[-1:]
+    _check_divides("UNet", "attention heads", facts.num_attention_heads, attending)
     attended = next((key for key in shapes if key.endswith("attn2.to_k.weight")), None)
     down = tuple("CrossAttnDownBlock2D" if level.transformers else "DownBlock2D" for level in levels)
     up = tuple("CrossAttnUpBlock2D" if level.transformers else "UpBlock2D" for level in reversed(levels))
@@ -81,7 +85,7 @@ def unet_config(shapes: Shapes, facts: UnetFacts) -> dict[str, Any]:
         "out_channels": _size(shapes, "out.2.weight", 0),
         "down_block_types": down,
         "up_block_types": up,
-        "block_out_channels": tuple(level.channels for level in levels),
+        "block_out_channels": tuple(widths),
         "layers_per_block": tuple(level.blocks for level in levels),
         "transformer_layers_per_block": tuple(max(1, level.transformers) for level in levels),
         "cross_attention_dim": _size(shapes, attended, 1) if attended else 1,
@@ -137,14 +141,14 @@ def vae_config(shapes: Shapes, facts: VaeFacts, latent_scale: float) -> dict[str
     levels = _length(shapes, "encoder.down", "block.0.conv1.weight")
     if not levels:
         raise UserError("The VAE has no encoder levels where Stable Diffusion has them (encoder.down.0).")
+    widths = tuple(_size(shapes, f"encoder.down.{level}.block.0.conv1.weight", 0) for level in range(levels))
+    _check_divides("VAE", "norm groups", facts.norm_num_groups, widths)
     return {
         "in_channels": _size(shapes, "encoder.conv_in.weight", 1),
         "out_channels": _size(shapes, "decoder.conv_out.weight", 0),
         "down_block_types": ("DownEncoderBlock2D",) * levels,
         "up_block_types": ("UpDecoderBlock2D",) * levels,
-        "block_out_channels": tuple(
-            _size(shapes, f"encoder.down.{level}.block.0.conv1.weight", 0) for level in range(levels)
-        ),
+        "block_out_channels": widths,
         "layers_per_block": _length(shapes, "encoder.down.0.block", "conv1.weight"),
         "latent_channels": _size(shapes, "decoder.conv_in.weight", 1),
         "norm_num_groups": facts.norm_num_groups,
@@ -184,16 +188,28 @@ def _vae_resnet(path: str, original: str) -> Names:
 def clip_config(shapes: Shapes, facts: TextEncoderFacts) -> dict[str, Any]:
     """Arguments for transformers' CLIPTextConfig."""
     width = _size(shapes, "embeddings.token_embedding.weight", 1)
+    heads = facts.num_attention_heads or max(1, width // 64)
+    _check_divides("text encoder", "attention heads", heads, [width])
     return {
         "vocab_size": _size(shapes, "embeddings.token_embedding.weight", 0),
         "hidden_size": width,
         "intermediate_size": _size(shapes, "encoder.layers.0.mlp.fc1.weight", 0),
         "num_hidden_layers": _length(shapes, "encoder.layers", "self_attn.q_proj.weight"),
-        "num_attention_heads": facts.num_attention_heads or max(1, width // 64),
+        "num_attention_heads": heads,
         "max_position_embeddings": _size(shapes, "embeddings.position_embedding.weight", 0),
         "hidden_act": facts.hidden_act,
         "projection_dim": width,
     }
+
+
+def _check_divides(network: str, what: str, number: int, widths: Iterable[int]) -> None:
+    """Raises UserError when heads or groups, by the family's rule or the file's own word, cannot share a width."""
+    odd = next((width for width in widths if width % number), None)
+    if odd is not None:
+        raise UserError(
+            f"The {network} has layers {odd} wide, which {number} {what} cannot share.",
+            hint="The file's metadata must declare how many it has, where that differs from Stable Diffusion 1.",
+        )
 
 
 def _length(shapes: Shapes, sequence: str, member: str) -> int:

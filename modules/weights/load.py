@@ -116,11 +116,6 @@ def _network(
             network, original = rules.NETWORKS[name](header.shapes, family, declared)
     except UserError as error:
         raise UserError(f"{header.path.name} cannot be loaded: {error.message}", hint=error.hint) from error
-    except ValueError as error:  # diffusers and torch refuse groups that do not divide the width
-        raise UserError(
-            f"{header.path.name} cannot be loaded: its {name.replace('_', ' ')} contradicts itself ({error}).",
-            hint="Its head and group counts, from its metadata or by the family's rules, must divide its widths.",
-        ) from error
     fill(network, header.path, header.shapes, original, device=device, dtype=dtype)
     rules.complete(network, device)
     return network

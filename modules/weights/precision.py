@@ -38,6 +38,15 @@ def choose_precision(device: torch.device | None = None) -> Precision:
     return Precision(device, dtype, dtype)
 
 
+def named_precision(name: str, cpu: bool = False) -> Precision:
+    """The precision a person asked for: "auto", "fp32", "fp16" or "bf16"; `cpu` keeps off the GPU."""
+    device = torch.device("cpu") if cpu else None
+    if name == "auto":
+        return choose_precision(device)
+    dtype = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[name]
+    return Precision(device or choose_device(), dtype, torch.float32 if dtype == torch.float16 else dtype)
+
+
 def choose_device() -> torch.device:
     if torch.cuda.is_available():
         return torch.device("cuda", torch.cuda.current_device())

@@ -1,0 +1,82 @@
+"""The open model stays open until another has taken its place."""
+
+import gc
+import os
+import shutil
+import weakref
+
+import pytest
+import torch
+
+from modules.core.errors import UserError
+from modules.weights import residency
+from modules.weights.precision import Precision
+from modules.weights.residency import Loader, free_memory
+from tests.toy import write_toy_checkpoint
+
+
+@pytest.fixture
+def loader():
+    return Loader(Precision(torch.device("cpu"), torch.float32, torch.float32))
+
+
+@pytest.fixture
+def other(tmp_path):
+    return write_toy_checkpoint(tmp_path / "other.safetensors", seed=1)
+
+
+def test_the_same_file_is_opened_once(loader, toy):
+    assert loader.open(toy) is loader.open(toy)
+
+
+def test_a_file_that_changed_is_opened_anew(loader, toy, tmp_path):
+    path = tmp_path / "mine.safetensors"
+    shutil.copy(toy, path)
+    first = loader.open(path)
+    os.utime(path, ns=(0, 1))
+    assert loader.open(path) is not first
+
+
+def test_another_file_takes_the_place_of_the_first_and_frees_it(loader, toy, other):
+    first = weakref.ref(loader.open(toy).unet)
+    assert loader.open(other).path == other
+    gc.collect()
+    assert first() is None
+
+
+def test_only_the_vae_is_loaded_when_only_the_vae_changes(loader, toy, other):
+    first = loader.open(toy)
+    second = loader.open(toy, vae=other)
+    assert second.unet is first.unet
+    assert second.vae is not first.vae
+    assert loader.open(toy).vae_path is None
+
+
+@pytest.mark.parametrize("free", [1 << 40, 0, None], ids=["plenty of memory", "none left", "unknown memory"])
+def test_after_a_failure_the_open_model_is_open_still(loader, toy, tmp_path, monkeypatch, free):
+    monkeypatch.setattr(residency, "free_memory", lambda device: free)
+    bad = write_toy_checkpoint(tmp_path / "bad.safetensors", architecture={"unet": {"norm_num_groups": 7}})
+    expected = loader.open(toy).unet.conv_in.weight.clone()
+    with pytest.raises(UserError, match=r"bad\.safetensors"):
+        loader.open(bad)
+    assert torch.equal(loader.open(toy).unet.conv_in.weight, expected)
+
+
+def test_where_memory_is_short_the_first_model_goes_before_the_second_comes(loader, toy, other, monkeypatch):
+    monkeypatch.setattr(residency, "free_memory", lambda device: 0)
+    first, seen = weakref.ref(loader.open(toy).unet), []
+    real = residency.load_checkpoint
+    monkeypatch.setattr(residency, "load_checkpoint", lambda *a, **k: seen.append(first() is None) or real(*a, **k))
+    loader.open(other)
+    assert seen == [True]
+
+
+def test_a_closed_loader_holds_nothing(loader, toy):
+    unet = weakref.ref(loader.open(toy).unet)
+    loader.close()
+    assert unet() is None
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/meminfo"), reason="reads /proc")
+def test_free_memory_is_a_number_of_bytes_on_linux():
+    assert 1 << 20 < free_memory(torch.device("cpu")) < 1 << 50
