@@ -52,7 +52,7 @@ class Environment:
         """ "3.11" for an environment made by Python 3.11.7; "" when there is none."""
         try:
             lines = (self.folder / "pyvenv.cfg").read_text(encoding="utf-8").splitlines()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return ""
         settings = dict(line.split(" = ", 1) for line in lines if " = " in line)
         version = settings.get("version") or settings.get("version_info", "")

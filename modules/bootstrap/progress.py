@@ -7,7 +7,7 @@ import shutil
 from typing import TextIO
 
 LARGE = 20e6  # bytes; smaller downloads are only counted
-QUIET = 15  # seconds between two signs of life where lines cannot be redrawn
+QUIET = 30  # seconds between two signs of life where lines cannot be redrawn
 
 _DOWNLOADING = re.compile(r"\s*Downloading (?P<file>\S+?)(?:\.metadata)? \((?P<size>[\d.]+) (?P<unit>[kMG]?B)\)")
 _PROGRESS = re.compile(r"Progress (\d+) of (\d+)")
@@ -17,7 +17,7 @@ _BYTES = {"B": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9}
 class Progress:
     """Takes pip's output line by line and shows it condensed.
 
-    On a terminal one status line is redrawn every second; elsewhere (a log, CI) it is printed every 15 seconds.
+    On a terminal one status line is redrawn every second; elsewhere (a log, CI) it is printed every 30 seconds.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -33,15 +33,15 @@ class Progress:
         """One line that pip printed."""
         if line.startswith(("Collecting ", "Processing ", "Requirement already satisfied")):
             self._found += 1
-            self._status = f"Found {self._found} packages"
+            self._status = f"Packages found: {self._found}"
         elif match := _DOWNLOADING.match(line):
             self._start_download(match["file"], float(match["size"]) * _BYTES[match["unit"]])
         elif match := _PROGRESS.match(line):
             done, size = int(match[1]) / 1e6, int(match[2]) / 1e6
             self._status = f"Downloading {self._download}: {done:.0f} of {size:.0f} MB"
         elif line.startswith("Installing collected packages: "):
-            self._status = f"Unpacking {line.count(',') + 1} packages"
-            self.say(f"{self._status}.")
+            count = line.count(",") + 1
+            self._status = f"Unpacking {count} package{'s' if count > 1 else ''}"
         elif "Retrying (Retry(" in line and not self._retried:
             self._retried = True
             self.say("The package index does not answer; trying again.")

@@ -33,6 +33,11 @@ def enter_environment(argv: list[str], *wanted: Requirements) -> list[str]:
             _set_up(ENVIRONMENT, wanted)
     except UserError as error:
         sys.exit(str(error))
+    except OSError as error:
+        sys.exit(
+            f"The environment cannot be set up: {error.strerror or error} ({error.filename or ENVIRONMENT.folder}). Make "
+            f"the folder writable, or install the requirements yourself and start with {SKIP_INSTALL}."
+        )
     except KeyboardInterrupt:
         sys.exit("\nThe installation was interrupted. The next start goes on with it.")
     if not ENVIRONMENT.is_running():
@@ -41,29 +46,23 @@ def enter_environment(argv: list[str], *wanted: Requirements) -> list[str]:
 
 
 def _set_up(environment: Environment, wanted: tuple[Requirements, ...]) -> None:
-    """Makes, completes or repairs the environment. Raises UserError."""
+    """Makes, completes or repairs the environment. Raises UserError, and OSError where the folder cannot be written."""
     import shutil  # this and the rest only now: a start that finds everything in place has no use for them
 
     from .install import check_space, has_pip, install, make_environment
     from .lock import locked
 
     began = time.monotonic()
-    try:
-        environment.folder.mkdir(exist_ok=True)
-        with locked(environment.lock, on_wait=_say_waiting) as lock:
-            if environment.is_complete(wanted):
-                return
-            check_space(environment, shutil.disk_usage(environment.folder).free)
-            if not (environment.python_is_intact() and has_pip(environment)):
-                make_environment(environment, lock)
-            for requirements in wanted:
-                if not environment.has(requirements):
-                    install(environment, requirements, lock)
-    except OSError as error:
-        raise UserError(
-            f"{environment.folder} cannot be set up: {error.strerror or error}.",
-            hint=f"Make the folder writable, or install the requirements yourself and start with {SKIP_INSTALL}.",
-        ) from error
+    environment.folder.mkdir(exist_ok=True)
+    with locked(environment.lock, on_wait=_say_waiting) as lock:
+        if environment.is_complete(wanted):
+            return
+        check_space(environment, shutil.disk_usage(environment.folder).free)
+        if not (environment.python_is_intact() and has_pip(environment)):
+            make_environment(environment, lock)
+        for requirements in wanted:
+            if not environment.has(requirements):
+                install(environment, requirements, lock)
     print(f"The environment is ready, after {time.monotonic() - began:.0f} s.", flush=True)
 
 
