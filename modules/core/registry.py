@@ -7,12 +7,16 @@ A sampler is `f(model, x, sigmas, *, noise, step, **options) -> x` and a schedul
 from __future__ import annotations
 
 import difflib
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
 from .errors import UserError
+
+log = logging.getLogger("easel.registry")
+OURS = "modules."
 
 
 @dataclass(frozen=True)
@@ -27,18 +31,25 @@ class Entry:
 
 
 class Registry:
-    """Entries by name or alias, in order of registration. Names are compared without regard to case."""
+    """Entries by name or alias: ours first, then those of extensions. Names are compared without regard to case."""
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
         self._entries: dict[str, Entry] = {}
 
     def add(self, entry: Entry) -> None:
-        """Adds an entry. Raises ValueError when one of its names is taken by another entry."""
+        """Adds an entry. Raises ValueError when one of its names is taken.
+
+        Extensions load before our own functions, which wait for torch; a name of ours that one took goes back to us.
+        """
         for name in (entry.name, *entry.aliases):
             taken = self._find(name)
-            if taken is not None:
+            if taken is None:
+                continue
+            if taken.owner.startswith(OURS) or not entry.owner.startswith(OURS):
                 raise ValueError(f"The {self.kind} name {name!r} is already taken by {taken.name!r}.")
+            log.error("The %s %r of %s was dropped: the name is built in.", self.kind, taken.name, taken.owner)
+            self.remove(taken.name)
         self._entries[entry.name] = entry
 
     def remove(self, name: str) -> None:
@@ -54,10 +65,10 @@ class Registry:
         raise UserError(f"There is no {self.kind} called {name!r}.", hint=hint)
 
     def names(self) -> list[str]:
-        return list(self._entries)
+        return [entry.name for entry in self]
 
     def __iter__(self) -> Iterator[Entry]:
-        return iter(tuple(self._entries.values()))
+        return iter(sorted(self._entries.values(), key=lambda entry: not entry.owner.startswith(OURS)))
 
     def __contains__(self, name: str) -> bool:
         return self._find(name) is not None
