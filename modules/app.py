@@ -167,13 +167,14 @@ def _engine_opener(
             hooks,
             precision=named_precision(options.precision, cpu=options.use_cpu),
             preview_every=preview_every,
+            settings=settings.all,
         )
 
     return open_engine
 
 
 def _gate(options: argparse.Namespace, password: str | None, gradio_files: Path, gate: type[Gate]) -> Gate:
-    """Who may come in: with --gradio-auth everybody shows that password, with --share those from outside the random one."""
+    """Who may come in: --gradio-auth asks everybody for its password, --share those from outside for the random one."""
     user, _, chosen = (options.gradio_auth or "").partition(":")
     if options.gradio_auth and not chosen:
         raise UserError("--gradio-auth needs a user and a password.", hint="Write --gradio-auth user:password.")

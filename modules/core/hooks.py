@@ -30,7 +30,9 @@ class Moments:
 
     @moment
     def generation_starting(self, run: Any) -> None:
-        """A job begins. `run.request` may be replaced (`run.change(cfg_scale=5)`), notes added to `run.notes`."""
+        """A job begins. `run.change(cfg_scale=5)` changes its request, `run.notes` go into its pictures' text,
+        `run.settings` has the settings in force.
+        """
 
     @moment
     def generating(self, run: Any, proceed: Any) -> None:

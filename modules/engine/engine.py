@@ -5,8 +5,9 @@ from __future__ import annotations
 import gc
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from ..catalog.hashing import HashCache
 from ..catalog.scan import ModelFile, find, scan, scan_vaes, vae_for
@@ -43,12 +44,16 @@ class Engine:
         *,
         precision: Precision | None = None,
         preview_every: Callable[[], int] = lambda: 1,
+        settings: Callable[[], Mapping[str, Any]] = dict,
     ) -> None:
-        """`precision`: default the best here. `preview_every`: steps between previews, 0 for none."""
+        """`precision`: default the best here. `preview_every`: steps between previews, 0 for none.
+        `settings` is asked once a job, for extensions: nothing of the engine's own depends on it.
+        """
         self._folders = folders
         self._hooks = hooks
         self._precision = precision or choose_precision()
         self._previews = Previews(preview_every)
+        self._settings = settings
         self._hashes = HashCache(folders.data)
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="hashing")
         self._encoder = Encoder()
@@ -72,7 +77,7 @@ class Engine:
 
     def generate(self, job: str, request: GenerationRequest, emit: Emit, stop: StopToken) -> None:
         """Makes the request's pictures, each told as `PictureDone`. Raises Stopped when interrupted."""
-        run = Run(job, request, emit, stop)
+        run = Run(job, request, emit, stop, self._settings())
         self._hooks.call("generation_starting", run=run)
         SAMPLERS.get(run.request.sampler)
         model = self._open(run.request.checkpoint, run.request.vae, emit, job)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,12 +28,15 @@ class Batch:
 
 @dataclass
 class Run:
-    """What listeners and the steps of a generation share. `notes` go into every picture's text."""
+    """What listeners and the steps of a generation share. `notes` go into every picture's text; `settings` are those
+    in force when the job began, for extensions that declared some.
+    """
 
     job: str
     request: GenerationRequest
     emit: Callable[[Event], None]
     stop: StopToken
+    settings: Mapping[str, Any] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)
     began: float = field(default_factory=time.perf_counter)
 

@@ -1,4 +1,4 @@
-"""Wildcards in prompts: `__name__` is a line of wildcards/name.txt, `{a|b}` one of two. Drawn by each picture's seed."""
+"""Wildcards in prompts: `__name__` is a line of wildcards/name.txt, `{a|b}` one of two; the seed draws."""
 
 from __future__ import annotations
 
@@ -10,19 +10,18 @@ from modules.text.wildcards import expand, has_wildcards
 NOTE = "Wildcard prompt"
 ROOT = Path(__file__).resolve().parents[4]
 
-FOLDER = Setting(
+Setting(
     "wildcards_folder",
     "wildcards",
     label="Folder of wildcards",
     help="Text files, one option a line; # begins a comment. Relative to the program's folder, or absolute.",
     section="Prompts",
-    restart=True,
 )
 
 
 @hook
-def batch_starting(run, batch, settings):
-    folder = ROOT / settings["wildcards_folder"]
+def batch_starting(run, batch):
+    folder = ROOT / run.settings["wildcards_folder"]
     for texts in (batch.prompts, batch.negative_prompts):
         for i, (text, seed) in enumerate(zip(texts, batch.seeds, strict=True)):
             if has_wildcards(text):
