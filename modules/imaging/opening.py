@@ -1,0 +1,35 @@
+"""Opening picture files that anybody may have made: what cannot be read is refused by name, never a crash."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from PIL import Image, UnidentifiedImageError
+
+from ..core.errors import UserError
+
+
+@contextmanager
+def opened(source: Path | bytes) -> Iterator[Image.Image]:
+    """The picture, its pixels not decoded yet. Raises UserError, also for what goes wrong while decoding inside.
+
+    Refused are files that are no picture, broken ones, and those of more than twice Pillow's limit of 89 million pixels
+    (decompression bombs).
+    """
+    name = source.name if isinstance(source, Path) else "The data"
+    try:
+        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
+            yield image
+    except UnidentifiedImageError as error:
+        raise UserError(
+            f"{name} is not a picture of a known format.", hint="Choose a PNG, JPEG or WebP file."
+        ) from error
+    except Image.DecompressionBombError as error:
+        raise UserError(f"{name} is too large to open safely: {error}.", hint="Scale it down first.") from error
+    except FileNotFoundError as error:
+        raise UserError(f"{name} does not exist.", hint="It may have been moved or deleted.") from error
+    except (OSError, SyntaxError, ValueError, EOFError) as error:  # what Pillow raises for broken files
+        raise UserError(f"{name} cannot be read: {error}.", hint="The file may be incomplete or damaged.") from error
