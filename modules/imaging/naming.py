@@ -63,11 +63,10 @@ def next_number(folder: Path, prefix: str = "") -> int:
     """One more than the highest number that names in `folder` begin with (after `prefix-`, if given). 0 for none."""
     start = re.compile(rf"\.?{re.escape(prefix + '-' if prefix else '')}([0-9]{{1,12}})(?=[-.]|$)")
     try:
-        with os.scandir(folder) as entries:
-            found = [start.match(entry.name) for entry in entries]
+        found = [start.match(name) for name in os.listdir(folder)]
     except FileNotFoundError:
         return 0
-    return max((int(name[1]) for name in found if name), default=-1) + 1
+    return max((int(match[1]) for match in found if match), default=-1) + 1
 
 
 def sanitised(text: str, longest: int = LONGEST_PART) -> str:

@@ -135,7 +135,7 @@ def _write(file: int, content: bytes) -> None:
 
 def _used(folder: Path, number: int) -> bool:
     """Is there a finished picture of this number? Somebody may have finished it between our look and our claim."""
-    return any(entry.name.startswith((f"{number:05}-", f"{number:05}.")) for entry in os.scandir(folder))
+    return any(name.startswith((f"{number:05}-", f"{number:05}.")) for name in os.listdir(folder))
 
 
 def _published(part: Path, path: Path) -> bool:
@@ -153,7 +153,7 @@ def _published(part: Path, path: Path) -> bool:
 
 def _sweep(folder: Path) -> None:
     """Removes the parts that killed processes left behind."""
-    for part in folder.glob(".*.part"):
+    for part in (folder / name for name in os.listdir(folder) if name.endswith(".part") and name.startswith(".")):
         try:
             if time.time() - part.stat().st_mtime > _ABANDONED:
                 part.unlink()
