@@ -1,0 +1,119 @@
+"""Opening checkpoints, and surviving those that cannot be opened."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+from safetensors.torch import load_file, save_file
+
+from modules.catalog.header import read_header
+from modules.core.errors import UserError
+from modules.core.events import LoadingModel, ModelLoaded
+from tests.toy import write_toy_checkpoint
+
+from .conftest import pictures, told
+
+
+@pytest.fixture
+def shelf(folders, tmp_path, toy_checkpoint):
+    """A checkpoint folder of one's own with the toy in it."""
+    from dataclasses import replace
+
+    shelf = tmp_path / "shelf"
+    shelf.mkdir()
+    shutil.copy(toy_checkpoint, shelf / "toy.safetensors")
+    return shelf, replace(folders, checkpoints=(shelf,))
+
+
+@pytest.fixture
+def shelf_engine(shelf, hooks):
+    from modules.engine.engine import Engine
+
+    engine = Engine(shelf[1], hooks)
+    yield engine
+    engine.close()
+
+
+def test_loading_is_told_with_what_the_model_recommends(engine):
+    events = []
+    engine.load("", "Automatic", events.append)
+    loading, loaded = events
+    assert isinstance(loading, LoadingModel) and loading.model == "toy"
+    assert isinstance(loaded, ModelLoaded) and loaded.native_size == 64
+    assert loaded.recommended == {"steps": 4, "cfg_scale": 5.0, "sampler": "Euler"}
+
+
+def test_a_loaded_model_is_not_loaded_again(engine):
+    assert any(isinstance(event, ModelLoaded) for event in told(engine))
+    assert not any(isinstance(event, ModelLoaded) for event in told(engine, checkpoint="toy"))
+
+
+def test_a_checkpoint_that_changed_on_disk_is_loaded_again(shelf, shelf_engine):
+    first = pictures(told(shelf_engine, checkpoint="toy"))[0]
+    write_toy_checkpoint(shelf[0] / "toy.safetensors", seed=1)
+    again = pictures(told(shelf_engine, checkpoint="toy"))[0]
+    assert first.facts.model_hash != again.facts.model_hash
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "word"),
+    [
+        ("page", b"<!DOCTYPE html><html>not found</html>", "web page"),
+        ("empty", b"", "empty|0 bytes"),
+        ("text", b"hello, this is not a model at all", "text.safetensors"),
+    ],
+)
+def test_a_file_that_is_no_checkpoint_is_refused_and_the_loaded_one_goes_on(shelf, shelf_engine, name, content, word):
+    told(shelf_engine, checkpoint="toy")
+    (shelf[0] / f"{name}.safetensors").write_bytes(content)
+    with pytest.raises(UserError, match=word):
+        told(shelf_engine, checkpoint=name)
+    events = told(shelf_engine, checkpoint="toy")
+    assert pictures(events) and not any(isinstance(event, ModelLoaded) for event in events)
+
+
+def test_a_truncated_checkpoint_is_refused_by_name(shelf, shelf_engine, toy_checkpoint):
+    whole = toy_checkpoint.read_bytes()
+    (shelf[0] / "half.safetensors").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(UserError, match=r"half\.safetensors"):
+        told(shelf_engine, checkpoint="half")
+
+
+def test_nan_weights_are_one_sentence_and_the_next_job_works(shelf, shelf_engine, toy_checkpoint):
+    tensors = load_file(toy_checkpoint)
+    tensors["model.diffusion_model.out.2.bias"].fill_(float("nan"))
+    save_file(tensors, shelf[0] / "broken.safetensors", read_header(toy_checkpoint).metadata)
+    with pytest.raises(UserError, match="NaN"):
+        told(shelf_engine, checkpoint="broken")
+    assert pictures(told(shelf_engine, checkpoint="toy"))
+
+
+def test_an_unknown_checkpoint_or_sampler_is_named_with_what_there_is(engine):
+    with pytest.raises(UserError, match=r"no model called 'nothing'.*toy"):
+        told(engine, checkpoint="nothing")
+    with pytest.raises(UserError, match=r"no sampler called 'Eular'.*Euler"):
+        told(engine, sampler="Eular")
+
+
+def test_an_empty_models_folder_says_where_to_put_a_file(folders, hooks, tmp_path):
+    from dataclasses import replace
+
+    from modules.engine.engine import Engine
+
+    engine = Engine(replace(folders, checkpoints=(tmp_path,)), hooks)
+    with pytest.raises(UserError, match="no checkpoint to paint with"):
+        told(engine)
+    engine.close()
+
+
+def test_a_vae_file_is_used_and_named_in_the_text(shelf, shelf_engine, toy_checkpoint):
+    prefix = "first_stage_model."
+    vae = {name.removeprefix(prefix): tensor for name, tensor in load_file(toy_checkpoint).items() if prefix in name}
+    vae["decoder.conv_out.bias"] = vae["decoder.conv_out.bias"] + 0.5
+    (shelf[1].models / "VAE").mkdir(parents=True, exist_ok=True)
+    save_file(vae, shelf[1].vaes[0] / "bright.safetensors", read_header(toy_checkpoint).metadata)
+    own = pictures(told(shelf_engine))[0]
+    bright = pictures(told(shelf_engine, vae="bright"))[0]
+    assert bright.pixels.mean() > own.pixels.mean() + 20
+    assert "VAE: bright.safetensors" in bright.infotext and "VAE:" not in own.infotext
