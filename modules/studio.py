@@ -2,46 +2,34 @@
 
 from __future__ import annotations
 
-import difflib
-import random
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
-from pydantic_core import PydanticSerializationError
-
 from .catalog.scan import ModelFile
-from .core import infotext
 from .core.errors import UserError
 from .core.files import Folders
 from .core.hooks import Hooks
 from .core.pictures import Abilities
-from .core.registry import SAMPLERS, SCHEDULES, Registry
-from .core.request import LARGEST_SEED, PARAMS, GenerationRequest
+from .core.request import PARAMS, GenerationRequest
 from .core.settings import Settings
 from .jobs.bus import Bus, Watcher
 from .jobs.database import Database
 from .jobs.dispatcher import Dispatcher, EngineState
+from .jobs.filling import filled, recommended
 from .jobs.history import History, PictureRecord
 from .jobs.models import Models
+from .jobs.pasting import PastedSettings, pasted_settings
 from .jobs.queue import Job, JobQueue
 from .jobs.saver import Saver
+from .jobs.thumbnails import kept_thumbnail
 from .jobs.wire import jobs_json
 from .jobs.workers import Engine, ThreadWorker
 from .text.chunks import count
 
-OLD_SCHEDULES = (
-    "Karras",
-    "Exponential",
-)  # what old pictures append to a sampler's name; the engine may not be there yet
-
-
-@dataclass(frozen=True)
-class PastedSettings:
-    """Request fields read from a picture's text, and sentences about what could not be taken over."""
-
-    values: dict[str, Any]
-    problems: list[str] = field(default_factory=list)
+# What old pictures append to a sampler's name; known here too because the engine may not be there yet.
+OLD_SCHEDULES = ("Karras", "Exponential")
 
 
 class Studio:
@@ -88,20 +76,7 @@ class Studio:
 
     def filled(self, values: Mapping[str, Any]) -> GenerationRequest:
         """The complete request that `submit` queues: checkpoint found, defaults taken, seed drawn, names checked."""
-        request = GenerationRequest.checked(values)
-        checkpoint = self._wanted(request.checkpoint)
-        request = request.filled(self._defaults_of(checkpoint))
-        chosen: dict[str, Any] = {
-            "checkpoint": self._models.name_of(checkpoint),
-            "vae": self._models.vae(request.vae),
-        }
-        if request.seed == -1:
-            chosen["seed"] = random.randrange(LARGEST_SEED)
-        abilities = self._dispatcher.abilities
-        if abilities is not None:
-            chosen["sampler"] = _known(request.sampler, abilities.samplers, SAMPLERS)
-            chosen["schedule"] = _known(request.schedule, abilities.schedules, SCHEDULES)
-        return _storable(GenerationRequest.checked({**request.model_dump(), **chosen}))
+        return filled(values, self._checkpoint_now(), self._models, self.settings.pixels(), self.abilities())
 
     def stop(self, job_id: str | None = None, how: str = "interrupt") -> None:
         """Ends a job, keeping what is done (None: the one that runs); `how` "skip" ends only the batch being made."""
@@ -144,6 +119,10 @@ class Studio:
         """Raises NotFound."""
         return self._history.get(picture)
 
+    def thumbnail(self, record: PictureRecord) -> Path:
+        """The file of a picture's small copy. Raises NotFound when the picture's file is gone."""
+        return kept_thumbnail(record, self.folders.data / "thumbnails")
+
     def models(self) -> list[ModelFile]:
         """The checkpoints there are, unusable ones with their problem."""
         return self._models.checkpoints()
@@ -161,7 +140,8 @@ class Studio:
 
     def load(self, checkpoint: str, vae: str = "Automatic") -> None:
         """Asks the engine to have a checkpoint ready, after the job that runs. Raises UserError when there is none."""
-        self._dispatcher.load(self._models.name_of(self._wanted(checkpoint)), self._models.vae(vae))
+        model = self._models.checkpoint(checkpoint or self._checkpoint_now())
+        self._dispatcher.load(self._models.name_of(model), self._models.vae(vae))
 
     def abilities(self) -> Abilities | None:
         """What the engine can do; None until it is ready."""
@@ -172,11 +152,12 @@ class Studio:
 
     def defaults(self, checkpoint: str = "") -> dict[str, Any]:
         """What a new picture's fields start with, for this checkpoint ("": the one that would be used)."""
+        plain = {name: declared.default for name, declared in PARAMS.items()}
         try:
-            model = self._wanted(checkpoint)
-        except UserError:  # an empty models folder, or only files that cannot be used: the page still opens
-            model = None
-        return {name: declared.default for name, declared in PARAMS.items()} | self._defaults_of(model)
+            model = self._models.checkpoint(checkpoint or self._checkpoint_now())
+        except UserError:  # an empty models folder, or only files that cannot be used: the page opens all the same
+            return {**plain, **self.settings.pixels()}
+        return {**plain, **recommended(model), **self.settings.pixels(), "checkpoint": self._models.name_of(model)}
 
     def checkpoint_at_start(self) -> str:
         """The setting's checkpoint if it is there, else the last one used, else the first; "" when there is none."""
@@ -185,23 +166,10 @@ class Studio:
 
     def paste(self, text: str) -> PastedSettings:
         """The settings in a picture's text, ready for the page: the checkpoint found by its hash, else by its name."""
-        abilities = self._dispatcher.abilities
-        pasted = infotext.read(text, abilities.schedules if abilities else OLD_SCHEDULES)
-        values, problems = dict(pasted.values), []
-        self._models.refresh()  # hashes become known while the program runs
-        for kind, (name, short_hash), files in (
-            ("checkpoint", pasted.model, self.models()),
-            ("vae", pasted.vae, self.vaes()),
-        ):
-            found = self._models.pasted(files, name, short_hash)
-            if found:
-                values[kind] = found
-            elif name or short_hash:
-                what = f"{name} [{short_hash}]" if short_hash else name
-                problems.append(f"The {PARAMS[kind].label} {what} is not here: the one chosen now stays.")
-        problems += [f"{key}: {value[:200]} could not be taken over." for key, value in pasted.unknown.items()]
-        self.hooks.call("infotext_pasted", text=text, values=values)
-        return PastedSettings(values, problems)
+        abilities = self.abilities()
+        pasted = pasted_settings(text, self._models, abilities.schedules if abilities else OLD_SCHEDULES)
+        self.hooks.call("infotext_pasted", text=text, values=pasted.values)
+        return pasted
 
     def count_tokens(self, text: str) -> tuple[int, int]:
         """Tokens of a prompt, and the room that its chunks have."""
@@ -238,35 +206,6 @@ class Studio:
         """Ends all watching, for good: the first step of closing, so that open event streams come to their end."""
         self._bus.close()
 
-    def _wanted(self, checkpoint: str) -> ModelFile:
-        """The usable checkpoint that is meant; "" means the loaded one, else the one for the start."""
-        return self._models.checkpoint(checkpoint or self.engine_state().model or self.checkpoint_at_start())
-
-    def _defaults_of(self, model: ModelFile | None) -> dict[str, Any]:
-        """The defaults of request fields that differ from the fields' own: the model's, then the settings'."""
-        if model is None:
-            return self.settings.pixels()
-        size = {"width": model.native_size, "height": model.native_size} if model.native_size else {}
-        recommended = model.declared.recommended.model_dump(exclude_none=True)
-        return {**size, **recommended, **self.settings.pixels(), "checkpoint": self._models.name_of(model)}
-
-
-def _known(name: str, names: tuple[str, ...], registry: Registry) -> str:
-    """The name as the engine spells it. Raises UserError, with the nearest names, when it has none such."""
-    for known in names:
-        if known.casefold() == name.strip().casefold():
-            return known
-    if name in registry:
-        return registry.get(name).name
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.4)
-    hint = f"Did you mean {' or '.join(near)}?" if near else f"There are: {', '.join(names)}."
-    raise UserError(f"There is no {registry.kind} called {name[:60]!r}.", hint=hint)
-
-
-def _storable(request: GenerationRequest) -> GenerationRequest:
-    """The request, if it can be written down. Raises UserError for text that is none, anywhere in it."""
-    try:
-        request.model_dump_json()
-    except (PydanticSerializationError, UnicodeEncodeError) as error:
-        raise UserError("The request contains text that cannot be stored: half of a character pair.") from error
-    return request
+    def _checkpoint_now(self) -> str:
+        """What "no checkpoint named" means: the loaded one, else the one for the start."""
+        return self.engine_state().model or self.checkpoint_at_start()

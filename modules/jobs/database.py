@@ -163,11 +163,13 @@ def _claimed(path: Path) -> sqlite3.Connection:
 
     SQLite's own file lock, on a file that stays empty: it works alike on every system.
     """
-    connection = sqlite3.connect(path, timeout=0.2, isolation_level=None, check_same_thread=False)
+    connection = None
     try:
+        connection = sqlite3.connect(path, timeout=0.2, isolation_level=None, check_same_thread=False)
         connection.execute("BEGIN EXCLUSIVE")
     except sqlite3.Error as error:
-        connection.close()
+        if connection is not None:
+            connection.close()
         if "locked" in str(error):
             raise UserError(
                 f"The program already runs on the folder {path.parent}.",

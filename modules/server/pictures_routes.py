@@ -41,7 +41,7 @@ def pictures_router(studio: Studio) -> APIRouter:
     @router.get("/pictures/{picture}/thumbnail")
     def thumbnail(request: Request, picture: int) -> Response:
         record = studio.picture(picture)
-        return _file(request, studio.thumbnail(record), f"{record.path.stem}.jpg", record)
+        return _file(request, studio.thumbnail(record), f"{record.path.stem}.webp", record)
 
     return router
 

@@ -1,0 +1,68 @@
+"""From loose values to the complete request that is queued: defaults taken, names checked, seed drawn."""
+
+from __future__ import annotations
+
+import difflib
+import random
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic_core import PydanticSerializationError
+
+from ..catalog.scan import ModelFile
+from ..core.errors import UserError
+from ..core.pictures import Abilities
+from ..core.registry import SAMPLERS, SCHEDULES, Registry
+from ..core.request import LARGEST_SEED, GenerationRequest
+from .models import Models
+
+
+def filled(
+    values: Mapping[str, Any],
+    checkpoint_else: str,
+    models: Models,
+    pixels: Mapping[str, Any],
+    abilities: Abilities | None,
+) -> GenerationRequest:
+    """The complete request. `checkpoint_else` is used when none is named; `pixels` are the settings' defaults for
+    request fields; without `abilities` (the engine is not there yet) sampler and schedule are not checked.
+
+    Raises UserError naming the field that does not fit.
+    """
+    request = GenerationRequest.checked(values)
+    checkpoint = models.checkpoint(request.checkpoint or checkpoint_else)
+    request = request.filled({**recommended(checkpoint), **pixels})
+    chosen: dict[str, Any] = {"checkpoint": models.name_of(checkpoint), "vae": models.vae(request.vae)}
+    if request.seed == -1:
+        chosen["seed"] = random.randrange(LARGEST_SEED)
+    if abilities is not None:
+        chosen["sampler"] = _known(request.sampler, abilities.samplers, SAMPLERS)
+        chosen["schedule"] = _known(request.schedule, abilities.schedules, SCHEDULES)
+    return _storable(GenerationRequest.checked({**request.model_dump(), **chosen}))
+
+
+def recommended(model: ModelFile) -> dict[str, Any]:
+    """The request fields that suit a checkpoint: the size it was made for, and what its file declares."""
+    size = {"width": model.native_size, "height": model.native_size} if model.native_size else {}
+    return {**size, **model.declared.recommended.model_dump(exclude_none=True)}
+
+
+def _known(name: str, names: tuple[str, ...], registry: Registry) -> str:
+    """The name as the engine spells it. Raises UserError, with the nearest names, when it has none such."""
+    for known in names:
+        if known.casefold() == name.strip().casefold():
+            return known
+    if name in registry:
+        return registry.get(name).name
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.4)
+    hint = f"Did you mean {' or '.join(near)}?" if near else f"There are: {', '.join(names)}."
+    raise UserError(f"There is no {registry.kind} called {name[:60]!r}.", hint=hint)
+
+
+def _storable(request: GenerationRequest) -> GenerationRequest:
+    """The request, if it can be written down. Raises UserError for text that is none, anywhere in it."""
+    try:
+        request.model_dump_json()
+    except (PydanticSerializationError, UnicodeEncodeError) as error:
+        raise UserError("The request contains text that cannot be stored: half of a character pair.") from error
+    return request
