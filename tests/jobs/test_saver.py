@@ -63,10 +63,15 @@ def rooms(tmp_path):
 
 
 def test_pictures_lie_where_the_settings_say_with_their_pixels_and_text(rooms, tmp_path):
-    room = rooms(directories_filename_pattern="[model_name]/[seed_first]", samples_filename_pattern="[seed]-[prompt_words]")
+    room = rooms(
+        directories_filename_pattern="[model_name]/[seed_first]", samples_filename_pattern="[seed]-[prompt_words]"
+    )
     room.save(0, 1)
     folder = tmp_path / "outputs" / "txt2img-images" / "toy" / "7"
-    assert [record.path for record in room.saved] == [folder / "00000-7-a red cat.png", folder / "00001-8-a red cat.png"]
+    assert [record.path for record in room.saved] == [
+        folder / "00000-7-a red cat.png",
+        folder / "00001-8-a red cat.png",
+    ]
     with Image.open(room.saved[1].path) as image:
         assert image.text["parameters"] == "text 1"
         assert np.asarray(image).tolist() == np.full((64, 64, 3), 40).tolist()

@@ -108,7 +108,9 @@ class WorkerTests:
         listener.until(events.ModelLoaded)
         running.stop("a", "skip")
         threading.Timer(0.05, engine.may_go.set).start()
-        made = [one.picture.index for one in listener.until(events.Finished, "a") if isinstance(one, events.PictureDone)]
+        made = [
+            one.picture.index for one in listener.until(events.Finished, "a") if isinstance(one, events.PictureDone)
+        ]
         assert made == [1, 2]
 
     def test_stopping_a_job_that_is_over_does_nothing(self, running, listener):
