@@ -1,0 +1,168 @@
+"""The tab that makes pictures. One builder for txt2img, img2img and inpainting: they differ in their parameters.
+
+Gradio holds the widgets; pressing Generate hands their values to the studio and returns. What a job does afterwards
+reaches the page through `/api/events` and is drawn by the modules in `static/`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+from gradio.components import Component
+
+from ..core.errors import UserError
+from ..core.params import EXTENSION_PARAMS, Param
+from ..core.request import PARAMS
+from .events import QUICK, called
+from .fields import param_field, values_of
+from .layout import fold, markup, tool
+from .offers import offers, problems
+
+if TYPE_CHECKING:
+    from ..studio import Studio
+
+log = logging.getLogger("easel.page")
+
+# What paints is chosen first; then the groups of parameters in the order in which they stand. Any other group is
+# folded away under "More", and what extensions added under "Extensions".
+FIRST = "checkpoint"
+IN_SIGHT = ("sampling", "size", "batch", "seed")
+
+# Small buttons right after a parameter's widget: (label, A1111's id, icon).
+TOOLS_AFTER = {
+    "checkpoint": (("Look for new model files", "refresh_models", "refresh"),),
+    "width": (("Swap width and height", "res_switch_btn", "swap"),),
+    "seed": (
+        ("A new seed for every picture", "random_seed", "dice"),
+        ("The seed of the picture shown", "reuse_seed", "recycle"),
+    ),
+}
+
+
+@dataclass
+class Form:
+    """The widgets of a tab by parameter name, and its small buttons by icon, as they are built."""
+
+    tab: str
+    params: Mapping[str, Param]
+    widgets: dict[str, Component] = field(default_factory=dict)
+    tools: dict[str, gr.Button] = field(default_factory=dict)
+
+    def add(self, params: list[Param]) -> None:
+        for param in params:
+            self.widgets[param.name] = param_field(param, self.tab)
+            for label, name, icon in TOOLS_AFTER.get(param.name, ()):
+                self.tools[icon] = tool(label, f"{self.tab}_{name}", icon)
+
+    def group(self, group: str) -> list[Param]:
+        """The parameters of a group that have no widget yet, those chosen from a list first: they set the scene."""
+        members = [param for param in self.rest() if param.group == group and not param.owner]
+        return sorted(members, key=lambda param: param.choices is None)
+
+    def rest(self) -> list[Param]:
+        return [param for param in self.params.values() if param.name not in self.widgets]
+
+
+def build_generate_tab(page: gr.Blocks, studio: Studio, tab: str, declared: Mapping[str, Param] = PARAMS) -> Form:
+    """Builds a tab inside the present Gradio context of `page`, with its events."""
+    everything = {**declared, **{param.name: param for param in EXTENSION_PARAMS}}
+    form = Form(tab, {name: param for name, param in everything.items() if tab in param.tabs})
+    with gr.Row(elem_classes=["bench"], elem_id=f"{tab}_bench"):
+        with gr.Column(elem_classes=["desk"], elem_id=f"{tab}_settings"):
+            with gr.Column(elem_classes=["words"], elem_id=f"{tab}_toprow"):
+                form.add(form.group("prompt"))
+            with gr.Column(elem_classes=["knobs"]):
+                _knobs(form)
+            generate = _actions(tab)
+        markup(f'<easel-stage tab="{tab}"></easel-stage>', elem_id=f"{tab}_results", elem_classes=["stage-cell"])
+        rail = f'<easel-queue tab="{tab}"></easel-queue><easel-recent tab="{tab}"></easel-recent>'
+        markup(rail, elem_classes=["rail"])
+    _wire(page, studio, form, generate)
+    return form
+
+
+def _knobs(form: Form) -> None:
+    """The checkpoint, then what changes often, then the rest folded away."""
+    if FIRST in form.params:
+        with gr.Row(elem_classes=["fields", f"fields-{FIRST}"]):
+            form.add([form.params[FIRST]])
+    for group in IN_SIGHT:
+        params = form.group(group)
+        if params:
+            with gr.Row(elem_classes=["fields", f"fields-{group}"]):
+                form.add(params)
+        if group == "size":
+            markup(f'<easel-aspects tab="{form.tab}"></easel-aspects>', elem_id=f"{form.tab}_aspects")
+    folded = {"More": [p for p in form.rest() if not p.owner], "Extensions": [p for p in form.rest() if p.owner]}
+    for label, params in folded.items():
+        if params:
+            with fold(label, f"{form.tab}_{label.lower()}"):
+                form.add(params)
+
+
+def _actions(tab: str) -> gr.Button:
+    """The bar that is always in reach: what went wrong, Generate, Skip, Interrupt."""
+    with gr.Row(elem_classes=["actions"], elem_id=f"{tab}_actions_column"):
+        markup(f'<easel-message tab="{tab}"></easel-message>', elem_classes=["message-cell"])
+        generate = gr.Button("Generate", variant="primary", elem_id=f"{tab}_generate", min_width=0)
+        markup(f'<easel-stops tab="{tab}"></easel-stops>', elem_classes=["stops-cell"])
+    return generate
+
+
+def _wire(page: gr.Blocks, studio: Studio, form: Form, generate: gr.Button) -> None:
+    """Every event of the tab. Those without a Python function never reach the server."""
+    tab, widgets, names = form.tab, list(form.widgets.values()), json.dumps(list(form.widgets))
+    answer = gr.Textbox(visible=False)
+    fill = gr.Button("Fill", elem_id=f"{tab}_fill", elem_classes=["behind"])
+    apply = gr.Button("Apply", elem_id=f"{tab}_apply", elem_classes=["behind"])
+
+    submitted = generate.click(_submitting(studio, form), set(widgets), answer, preprocess=False, **QUICK)
+    submitted.then(None, answer, None, js=called(f"answered('{tab}', ...given)"))
+
+    refreshing = form.tools["refresh"].click(studio.refresh, None, None, **QUICK) if "refresh" in form.tools else None
+    triggers = [page.load, fill.click, *([refreshing.then] if refreshing else [])]
+    offered = [trigger(_offering(studio, form), None, answer, **QUICK) for trigger in triggers]
+    for event in offered:
+        event.then(None, [answer, *widgets], widgets, js=called(f"filled('{tab}', {names}, ...given)"))
+
+    apply.click(None, None, widgets, js=called(f"applied('{tab}', {names})"))
+    changes = [widget.change for widget in widgets]
+    gr.on(changes, None, widgets, None, js=called(f"remember('{tab}', {names}, given)"))
+    _wire_tools(form)
+
+
+def _wire_tools(form: Form) -> None:
+    width, height, seed = (form.widgets.get(name) for name in ("width", "height", "seed"))
+    if width is not None and height is not None:
+        form.tools["swap"].click(None, [width, height], [width, height], js="(width, height) => [height, width]")
+    if seed is not None:
+        form.tools["dice"].click(None, None, seed, js="() => -1")
+        form.tools["recycle"].click(None, seed, seed, js=called(f"seedToReuse('{form.tab}', ...given)"))
+
+
+def _submitting(studio: Studio, form: Form) -> Any:
+    def submit(given: dict[Component, Any]) -> str:
+        """Queues a job. The answer is its id, or what is wrong: this is a border, so nothing escapes as a stack."""
+        try:
+            values = values_of(form.params.values(), form.widgets, given)
+            return json.dumps({"job": studio.submit(values, form.tab).id})
+        except UserError as error:
+            return json.dumps({"message": error.message, "hint": error.hint})
+        except Exception as error:
+            log.exception("A job could not be queued.")
+            return json.dumps({"message": f"The job could not be queued: {error}.", "hint": "The log says more."})
+
+    return submit
+
+
+def _offering(studio: Studio, form: Form) -> Any:
+    def offer() -> str:
+        """The tab's lists and defaults now, and problems worth a notice."""
+        return json.dumps({"offers": offers(studio, form.params.values()), "problems": problems(studio)})
+
+    return offer

@@ -1,0 +1,50 @@
+"""What a tab's widgets may offer now: lists of choices, and defaults that suit the loaded model.
+
+The browser takes them over where the user has not chosen otherwise (`static/values.js`), so that a value somebody typed
+is never overwritten, whenever the engine becomes ready.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from ..core.params import Param
+
+if TYPE_CHECKING:
+    from ..studio import Studio
+
+
+def offers(studio: Studio, params: Iterable[Param]) -> dict[str, dict[str, Any]]:
+    """By parameter name: `initial` (what the widget held when the page was built), `default`, and `choices` where it
+    is chosen from a list (null: the list is not known yet).
+    """
+    defaults = studio.defaults()
+    lists = choice_lists(studio)
+    found: dict[str, dict[str, Any]] = {}
+    for param in params:
+        found[param.name] = {"initial": param.default, "default": defaults.get(param.name, param.default)}
+        if param.choices is not None:
+            listed = lists.get(param.choices) if isinstance(param.choices, str) else param.choices
+            found[param.name]["choices"] = listed and list(listed)
+    return found
+
+
+def choice_lists(studio: Studio) -> dict[str, tuple[str, ...]]:
+    """The lists that declarations name in `choices`. What only the engine knows is absent until it is ready."""
+    lists = {
+        "checkpoints": tuple(model.name for model in studio.models()),
+        "vaes": ("Automatic", "None", *(vae.name for vae in studio.vaes())),
+    }
+    abilities = studio.abilities()
+    if abilities is not None:
+        lists |= {"samplers": tuple(abilities.samplers), "schedules": tuple(abilities.schedules)}
+    return {name: choices for name, choices in lists.items() if choices}
+
+
+def problems(studio: Studio) -> list[str]:
+    """Sentences about what went wrong since the start outside of any job: settings and extensions."""
+    failed = [
+        f"The extension {p.extension} failed at {p.moment} and was skipped: {p.message}" for p in studio.hooks.problems
+    ]
+    return [*studio.settings.problems, *failed]

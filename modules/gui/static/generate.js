@@ -1,0 +1,37 @@
+// The Generate button: says how many jobs wait, and never loses a click while the server is away.
+import { mounted } from "./element.js";
+import { say } from "./message.js";
+import { store } from "./store.js";
+
+export const generated = new EventTarget();
+
+async function prepare(message) {
+  const tab = message.getAttribute("tab");
+  const button = await mounted(`#${tab}_generate`);
+  button.addEventListener(
+    "click",
+    (event) => {
+      if (store.connected === false) {
+        // Gradio would show its own dialogue and reload the page
+        event.stopImmediatePropagation();
+        say(tab, "The server does not answer.", "Your settings are kept; press Generate again when it is back.");
+        return;
+      }
+      say(tab, "");
+      generated.dispatchEvent(new CustomEvent("pressed", { detail: tab }));
+    },
+    true,
+  );
+  button.title = "Generate (Ctrl+Enter)";
+  store.watch(["jobs"], () => {
+    const waiting = store.waiting.length;
+    if (waiting) button.dataset.note = `${waiting} waiting`;
+    else delete button.dataset.note;
+  });
+}
+
+export async function prepareTab(tab) {
+  prepare(await mounted(`easel-message[tab="${tab}"]`));
+}
+
+for (const tab of ["txt2img", "img2img", "inpaint"]) prepareTab(tab);

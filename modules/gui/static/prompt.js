@@ -1,0 +1,80 @@
+// The prompt boxes: token counts, text direction, weights by keyboard, and pasted settings.
+import { el, mounted, setText } from "./element.js";
+import { attempt, say } from "./message.js";
+import { ask } from "./server.js";
+import { apply, changes } from "./values.js";
+
+const PAUSE = 250;
+const BOXES = [["prompt", "token_counter", "Tokens in the prompt"], ["neg_prompt", "negative_token_counter", "Tokens in the negative prompt"]];
+const SETTINGS = /\bSteps: \d+, Sampler: /;
+const WEIGHT_STEP = 0.1;
+
+async function prepare(tab, [id, counter, label]) {
+  const box = await mounted(`#${tab}_${id} textarea`);
+  box.dir = "auto";
+  box.spellcheck = false;
+  const count = el("span", { class: "tokens", id: `${tab}_${counter}`, title: label }, "0/75");
+  box.closest(".block").append(count);
+
+  let timer = null;
+  let counted = null;
+  const recount = () => {
+    clearTimeout(timer);
+    timer = setTimeout(async () => {
+      if (box.value === counted) return;
+      counted = box.value;
+      const answer = await ask("/api/tokens", { text: counted.toWellFormed?.() ?? counted }).catch(() => null);
+      if (!answer || box.value !== counted) return;
+      setText(count, `${answer.tokens}/${answer.limit}`);
+    }, PAUSE);
+  };
+  box.addEventListener("input", recount);
+  changes.addEventListener("values", recount);
+  box.addEventListener("paste", (event) => offerSettings(tab, event));
+  recount();
+}
+
+/** A pasted text that holds a picture's settings is offered as such. */
+function offerSettings(tab, event) {
+  const text = event.clipboardData?.getData("text/plain") ?? "";
+  if (!SETTINGS.test(text)) return;
+  event.preventDefault();
+  useSettings(tab, text);
+}
+
+/** Sets the widgets from a picture's text, and says what could not be set. */
+export async function useSettings(tab, text) {
+  const answer = await attempt(() => ask("/api/paste", { text }), tab);
+  if (!answer) return;
+  const { extra = {}, ...values } = answer.values;
+  const impossible = apply(tab, { ...values, ...extra });
+  const missing = [...(answer.problems ?? []), ...impossible.map((name) => `${name}: ${values[name]} is not there.`)];
+  if (missing.length) say(tab, "The settings are set, but for this:", missing.join(" "));
+  else say(tab, "The settings are set.", "", "note");
+}
+
+/** (word:1.1): the weight of the selection, or of the word at the caret, grows or shrinks. */
+export function changeWeight(box, direction) {
+  let [start, end] = [box.selectionStart, box.selectionEnd];
+  const text = box.value;
+  if (start === end) {
+    start -= text.slice(0, start).match(/[^\s,()[\]:]*$/)[0].length;
+    end += text.slice(end).match(/^[^\s,()[\]:]*/)[0].length;
+  }
+  if (start === end) return;
+  const around = text.slice(end).match(/^:(-?[\d.]+)\)/);
+  const weighted = text[start - 1] === "(" && around;
+  const weight = Number(((weighted ? Number(around[1]) : 1) + direction * WEIGHT_STEP).toFixed(2));
+  const inner = text.slice(start, end);
+  const [from, to] = weighted ? [start - 1, end + around[0].length] : [start, end];
+  const replaced = weight === 1 ? inner : `(${inner}:${weight})`;
+  box.setSelectionRange(from, to);
+  // keeps the box's own undo; Firefox needs the second way
+  if (!document.execCommand("insertText", false, replaced)) box.setRangeText(replaced);
+  const at = from + (weight === 1 ? 0 : 1);
+  box.setSelectionRange(at, at + inner.length);
+  box.dispatchEvent(new Event("input", { bubbles: true }));
+}
+
+for (const tab of ["txt2img", "img2img", "inpaint"]) for (const box of BOXES) prepare(tab, box);
+

@@ -1,0 +1,56 @@
+// Talking to the server: requests that answer with JSON, and the stream of events.
+
+/** Raised with the server's own sentence. */
+export class Refused extends Error {
+  constructor(message, hint = "") {
+    super(message);
+    this.hint = hint;
+  }
+}
+
+export async function ask(path, body) {
+  const options = body === undefined ? {} : { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
+  let response;
+  try {
+    response = await fetch(path, options);
+  } catch {
+    throw new Refused("The server does not answer.", "Your settings are kept; it is being tried again.");
+  }
+  const answer = await response.json().catch(() => null);
+  if (!response.ok) throw new Refused(answer?.message ?? `The server answered ${response.status}.`, answer?.hint ?? "");
+  return answer;
+}
+
+const KINDS = ["snapshot", "engine", "job", "progress", "preview", "picture", "problem"];
+const FIRST_WAIT = 500;
+const LONGEST_WAIT = 8000;
+
+/** Listens for ever, connecting again with growing pauses. `onEvent(kind, data)`, `onState(connected)`. */
+export function listen(onEvent, onState) {
+  let source = null;
+  let wait = FIRST_WAIT;
+  let timer = null;
+
+  const open = () => {
+    clearTimeout(timer);
+    source?.close();
+    source = new EventSource("/api/events");
+    for (const kind of KINDS) source.addEventListener(kind, (event) => onEvent(kind, JSON.parse(event.data)));
+    source.addEventListener("snapshot", () => {
+      wait = FIRST_WAIT;
+      onState(true);
+    });
+    source.onerror = () => {
+      source.close();
+      onState(false);
+      timer = setTimeout(open, wait);
+      wait = Math.min(LONGEST_WAIT, wait * 2);
+    };
+  };
+
+  open();
+  window.addEventListener("online", open);
+  document.addEventListener("visibilitychange", () => {
+    if (document.visibilityState === "visible" && source.readyState === EventSource.CLOSED) open();
+  });
+}

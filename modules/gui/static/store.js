@@ -1,0 +1,99 @@
+// What the page knows of the server, kept current by its events. Elements watch it and draw themselves.
+import { ask, listen } from "./server.js";
+
+const MOST_RECENT = 90;
+const OVER = ["finished", "stopped", "failed", "interrupted", "cancelled"];
+
+class Store extends EventTarget {
+  connected = null;
+  engine = { state: "starting", model: "", message: "", hint: "" };
+  jobs = new Map();
+  progress = null;
+  preview = null;
+  recent = [];
+
+  /** Calls `draw` now and whenever one of `kinds` changed: connection, engine, jobs, progress, preview, recent. */
+  watch(kinds, draw) {
+    for (const kind of kinds) this.addEventListener(kind, draw);
+    draw();
+  }
+
+  /** Jobs, the newest first. */
+  get list() {
+    return [...this.jobs.values()].sort((a, b) => b.created - a.created);
+  }
+
+  get running() {
+    return this.list.find((job) => job.state === "running") ?? null;
+  }
+
+  get waiting() {
+    return this.list.filter((job) => job.state === "waiting").reverse();
+  }
+
+  start() {
+    listen((kind, data) => this[`on_${kind}`](data), (connected) => {
+      if (this.connected === connected) return;
+      this.connected = connected;
+      this.tell("connection");
+    });
+  }
+
+  tell(...kinds) {
+    for (const kind of kinds) this.dispatchEvent(new Event(kind));
+  }
+
+  on_snapshot(snapshot) {
+    this.engine = snapshot.engine;
+    this.jobs = new Map(snapshot.jobs.map((job) => [job.id, job]));
+    this.progress = snapshot.progress;
+    this.preview = snapshot.preview;
+    this.tell("engine", "jobs", "progress", "preview");
+    this.loadRecent();
+  }
+
+  on_engine(engine) {
+    this.engine = engine;
+    this.tell("engine");
+  }
+
+  on_job(job) {
+    const before = this.jobs.get(job.id);
+    this.jobs.set(job.id, job);
+    if (this.progress?.job === job.id && OVER.includes(job.state)) this.progress = this.preview = null;
+    this.tell("jobs", "progress", "preview");
+    if (job.state === "failed" && before && before.state !== "failed") {
+      this.dispatchEvent(new CustomEvent("failed", { detail: job }));
+    }
+  }
+
+  on_progress(progress) {
+    this.progress = progress;
+    this.tell("progress");
+  }
+
+  on_preview(preview) {
+    this.preview = preview;
+    this.tell("preview");
+  }
+
+  on_picture(picture) {
+    const job = this.jobs.get(picture.job);
+    if (job && !job.pictures.some((known) => known.id === picture.id)) job.pictures = [...job.pictures, picture];
+    if (!this.recent.some((known) => known.id === picture.id)) this.recent = [picture, ...this.recent].slice(0, MOST_RECENT);
+    this.tell("jobs", "recent");
+  }
+
+  on_problem(problem) {
+    this.dispatchEvent(new CustomEvent("problem", { detail: problem }));
+  }
+
+  async loadRecent() {
+    const answer = await ask(`/api/pictures?limit=${MOST_RECENT}`).catch(() => null);
+    if (!answer) return;
+    this.recent = (answer.pictures ?? answer).filter((picture) => !picture.missing);
+    this.tell("recent");
+  }
+}
+
+export const store = new Store();

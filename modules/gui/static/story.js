@@ -1,0 +1,56 @@
+// A picture's settings text under it, and what can be done with the picture.
+import { el, iconButton, setText } from "./element.js";
+import { say } from "./message.js";
+import { useSettings } from "./prompt.js";
+import { download } from "./viewer.js";
+
+/** Gives {element, show(picture or null)}. */
+export function story(tab) {
+  let picture = null;
+  const text = el("div", { class: "story-text", id: `html_info_${tab}`, dir: "auto" });
+  const file = el("span", { class: "story-file", dir: "auto" });
+  const actions = el(
+    "div",
+    { class: "story-actions" },
+    iconButton("reuse", "Set the widgets as they were for this picture", () => useSettings(tab, picture.infotext), { text: "Reuse settings" }),
+    iconButton("copy", "Copy the settings text", () => copy(tab, picture.infotext), { text: "Copy" }),
+    iconButton("download", "Download the picture", () => download(picture), { text: "Download" }),
+  );
+  const element = el("section", { class: "story", "aria-label": "Settings of the picture", hidden: true }, el("div", { class: "story-head" }, file, actions), text);
+
+  return {
+    element,
+    show(next) {
+      element.classList.toggle("story-empty", !next);
+      element.hidden = false;
+      if (next?.id === picture?.id) return;
+      picture = next;
+      setText(file, next?.file?.split(/[\\/]/).slice(-3).join("/") ?? "");
+      file.title = next?.file ?? "";
+      text.replaceChildren(...parts(next?.infotext ?? ""));
+    },
+  };
+}
+
+/** The text as it is, its prompt, negative prompt and settings told apart. */
+function parts(infotext) {
+  const lines = infotext.split("\n");
+  const last = /\bSteps: \d+/.test(lines.at(-1)) ? lines.pop() : null;
+  const negative = lines.findIndex((line) => line.startsWith("Negative prompt:"));
+  const words = (negative < 0 ? lines : lines.slice(0, negative)).join("\n");
+  const without = negative < 0 ? "" : lines.slice(negative).join("\n");
+  return [
+    words && el("p", { class: "story-prompt", dir: "auto" }, words),
+    without && el("p", { class: "story-negative", dir: "auto" }, without),
+    last && el("p", { class: "story-settings" }, last),
+  ].filter(Boolean);
+}
+
+async function copy(tab, text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    say(tab, "The settings text is copied.", "", "note");
+  } catch {
+    say(tab, "The browser does not allow copying here.", "Select the text and press Ctrl+C.");
+  }
+}
