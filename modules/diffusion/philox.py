@@ -30,33 +30,33 @@ class PhiloxGenerator:
 
     def randn(self, shape: tuple[int, ...]) -> Tensor:
         """Independent standard normal numbers of that shape, float32, on the CPU."""
-        count = math.prod(shape)
-        first, second = philox(self.draws, np.arange(count, dtype=np.uint64), self.seed)
+        first, second = philox(self.draws, math.prod(shape), self.seed)
         self.draws += 1
-        return torch.from_numpy(box_muller(first, second)).reshape(shape)
+        return box_muller(first, second).reshape(shape)
 
 
-def philox(draw: int, positions: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """The first two of the four words of every counter (draw, 0, position, 0), as uint64 below 2^32.
+def philox(draw: int, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """The first two of the four words of the counters (draw, 0, position, 0), as uint64 (count,) below 2^32.
 
-    `positions` (count,) uint64 below 2^32. CUDA gives each thread its own position and counts the draws.
+    CUDA gives each thread its own position and counts the draws. Words that are the same for all positions stay single
+    numbers until the rounds have mixed them.
     """
-    a, b, c, d = (np.full_like(positions, draw), np.zeros_like(positions), positions, np.zeros_like(positions))
+    a, b, c, d = np.uint64(draw), np.uint64(0), np.arange(count, dtype=np.uint64), np.uint64(0)
     key_low, key_high = seed & 0xFFFFFFFF, seed >> 32
     for _ in range(ROUNDS):
         product_a, product_c = a * MULTIPLIERS[0], c * MULTIPLIERS[1]
-        a, b, c, d = (
-            (product_c >> HALF_BITS) ^ b ^ np.uint64(key_low),
-            product_c & LOW_HALF,
-            (product_a >> HALF_BITS) ^ d ^ np.uint64(key_high),
-            product_a & LOW_HALF,
-        )
+        a = product_c >> HALF_BITS
+        a ^= b ^ np.uint64(key_low)
+        b = product_c & LOW_HALF
+        c = product_a >> HALF_BITS
+        c ^= d ^ np.uint64(key_high)
+        d = product_a & LOW_HALF
         key_low, key_high = (key_low + KEY_STEPS[0]) & 0xFFFFFFFF, (key_high + KEY_STEPS[1]) & 0xFFFFFFFF
     return a, b
 
 
-def box_muller(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def box_muller(first: np.ndarray, second: np.ndarray) -> Tensor:
     """Standard normal numbers (count,) float32 from two words each: the sine half, as CUDA hands it out first."""
-    radius = np.sqrt(-2 * np.log(first * UNIT + UNIT / 2))
-    angle = second * TURN + TURN / 2
-    return (radius * np.sin(angle)).astype(np.float32)
+    uniform, turned = (torch.from_numpy(words.astype(np.float64)) for words in (first, second))
+    radius = uniform.mul_(UNIT).add_(UNIT / 2).log_().mul_(-2).sqrt_()
+    return turned.mul_(TURN).add_(TURN / 2).sin_().mul_(radius).float()

@@ -52,6 +52,8 @@ def euler(
 
 
 LMS_ORDER = 4
+GAUSS = tuple(zip(*(values.tolist() for values in np.polynomial.legendre.leggauss(LMS_ORDER)), strict=True))
+"""Nodes and weights of Gauss-Legendre quadrature on -1 .. 1, exact up to degree 7."""
 
 
 @sampler("LMS", aliases=("k_lms",))
@@ -75,15 +77,14 @@ def linear_multistep(
 def adams_weights(seen: list[float], after: float) -> list[float]:
     """For values at the levels `seen` (latest first), the weights of their polynomial's integral to `after`.
 
-    Gauss-Legendre quadrature, exact for polynomials of that degree.
+    Gauss-Legendre quadrature, exact for polynomials up to degree 7, so for the last 8 derivatives.
     """
-    nodes, shares = np.polynomial.legendre.leggauss(len(seen))
     half = (after - seen[0]) / 2
-    points = seen[0] + half * (nodes + 1)
     weights = []
     for j, here in enumerate(seen):
-        basis = np.prod([(points - other) / (here - other) for k, other in enumerate(seen) if k != j], axis=0)
-        weights.append(float(half * (shares * basis).sum()))
+        others = [other for k, other in enumerate(seen) if k != j]
+        basis = [math.prod((seen[0] + half * (1 + node) - o) / (here - o) for o in others) for node, _ in GAUSS]
+        weights.append(half * sum(share * value for (_, share), value in zip(GAUSS, basis, strict=True)))
     return weights
 
 
