@@ -11,7 +11,7 @@ from torch import Tensor
 from ..core.hooks import Hooks
 from ..diffusion.guidance import Conditional
 from ..text.chunks import chunk
-from ..text.grammar import attention
+from ..text.grammar import attention, strip_comments
 from .model import Model
 from .run import Batch, Run
 
@@ -56,7 +56,7 @@ class Encoder:
             self._model = model
         key = (text, clip_skip)
         if key not in self._known:
-            self._known[key] = model.weights.encode(chunk(attention(text)), clip_skip)
+            self._known[key] = model.weights.encode(chunk(attention(strip_comments(text))), clip_skip)
             if len(self._known) > REMEMBERED:
                 self._known.popitem(last=False)
         self._known.move_to_end(key)
