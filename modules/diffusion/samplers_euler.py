@@ -60,7 +60,7 @@ GAUSS = tuple(zip(*(values.tolist() for values in np.polynomial.legendre.leggaus
 def linear_multistep(
     model: Model, x: Tensor, sigmas: Tensor, *, noise: Noise, step: OnStep, order: int = LMS_ORDER
 ) -> Tensor:
-    """Adams-Bashforth over unequal steps: the last `order` (1 to 8) derivatives' polynomial, integrated over the next."""
+    """Adams-Bashforth over unequal steps: the last `order` (1 to 8) derivatives' polynomial, integrated."""
     levels = sigmas.tolist()
     derivatives: list[Tensor] = []
     for i, sigma in enumerate(levels[:-1]):
