@@ -52,11 +52,15 @@ class Moments:
 
     @moment
     def guiding(self, run: Any, step: Any) -> None:
-        """Before the network is asked. `step.x` and `step.sigma` may be changed."""
+        """Before the network is asked. `step.x`, `step.sigma` and `step.scale` (CFG) may be changed; `step.index` is
+        the step, from 0.
+        """
 
     @moment
     def predicted(self, run: Any, step: Any) -> None:
-        """The network's answers are there, `step.cond` and `step.uncond`, not yet combined."""
+        """The network's answers are there, not yet combined: `step.cond_denoised` (a list) and `step.uncond_denoised`
+        (None at CFG scale 1) may be changed.
+        """
 
     @moment
     def guided(self, run: Any, step: Any) -> None:
@@ -131,12 +135,13 @@ class Hooks:
 
     def register(self, plugin: Any, name: str) -> None:
         """Adds the marked functions of a module or object. Raises UserError naming a function that fits no moment."""
-        guarded = _guarded(plugin, name, self.report)
+        taken = self._manager.has_plugin(name)
         try:
+            guarded = _guarded(plugin, name, self.report)
             self._manager.register(guarded, name)
             self._manager.check_pending()
         except (pluggy.PluginValidationError, ValueError) as error:
-            if self._manager.has_plugin(name):
+            if self._manager.get_plugin(name) is not None and not taken:
                 self._manager.unregister(name=name)
             raise UserError(f"The extension {name} listens wrongly: {str(error).splitlines()[-1].strip()}") from error
 
@@ -186,8 +191,9 @@ def _guarded(plugin: Any, name: str, report: Callable[[str, str, BaseException],
         marks = getattr(function, f"{PROJECT}_impl", None)
         if marks is None or not inspect.isroutine(function):
             continue
-        guard = _guard_around if attribute == "generating" else _guard
-        wrapped = guard(function, name, attribute, report)
+        at = marks["specname"] or attribute
+        guard = _guard_around if at == "generating" else _guard
+        wrapped = guard(function, name, at, report)
         setattr(wrapped, f"{PROJECT}_impl", marks)
         setattr(guarded, attribute, wrapped)
     return guarded
@@ -208,30 +214,36 @@ def _guard(function: Callable, extension: str, at: str, report: Callable) -> Cal
 
 
 def _guard_around(function: Callable, extension: str, at: str, report: Callable) -> Callable:
-    """Like `_guard`, but a failure inside `proceed()` is the generation's own and passes through; one before it
-    happened lets the generation happen all the same.
+    """Like `_guard`, but how the last `proceed()` ended is the generation's own affair: its failure passes through,
+    whatever the listener raises on top of it. A listener that fails before it lets the generation happen all the same.
     """
-    position = list(inspect.signature(function).parameters).index("proceed")
+    parameters = list(inspect.signature(function).parameters)
+    if "proceed" not in parameters:
+        raise ValueError(f"{at}({', '.join(parameters)}) must take the argument 'proceed', and call it")
+    position = parameters.index("proceed")
 
     @functools.wraps(function)
     def guarded(*arguments: Any) -> None:
-        proceed, own_failure, proceeded = arguments[position], [], []
+        proceed, endings = arguments[position], []
 
         def watched() -> None:
-            proceeded.append(True)
             try:
                 proceed()
             except BaseException as error:
-                own_failure.append(error)
+                endings.append(error)
                 raise
+            endings.append(None)
 
         try:
             function(*arguments[:position], watched, *arguments[position + 1 :])
         except Exception as error:
-            if isinstance(error, Stopped) or error in own_failure:
+            own_failure = endings[-1] if endings else None
+            if isinstance(error, Stopped) or error is own_failure:
                 raise
             report(extension, at, error)
-            if not proceeded:
+            if own_failure is not None:
+                raise own_failure from None
+            if not endings:
                 proceed()
 
     return guarded

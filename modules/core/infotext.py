@@ -15,12 +15,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .errors import UserError
 from .params import EXTENSION_PARAMS, Param
 from .pictures import Facts
 from .request import PARAMS, GenerationRequest
 from .version import NAME, VERSION
 
-_ENTRY = re.compile(r'\s*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
+# A key is looked for only where a run of its characters begins: a long line without colons is read once, not once for
+# every character in it.
+_ENTRY = re.compile(r'(?<![\w \-/])[ \-/]*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
+OTHER_KEYS = {"Model hash", "VAE hash", "Version"}  # written beside the parameters' own
 _SIZE = re.compile(r"^(\d+)x(\d+)$")
 _NEGATIVE = "Negative prompt:"
 _FEWEST_ENTRIES = 3
@@ -77,9 +81,13 @@ def split(text: str) -> tuple[str, str, dict[str, str]]:
 def read(text: str, schedules: Iterable[str] = ()) -> Pasted:
     """The request fields that a text names. `schedules`: known schedule types, to split old names such as
     "DPM++ 2M Karras". Values that do not fit their parameter are left out and appear in `unknown`.
+
+    Where there are entries, a parameter that is written only when it differs from its default has that default when its
+    entry is absent, and the noise source is GPU, as in A1111. A text without entries is a prompt, nothing else.
     """
     prompt, negative, entries = split(text)
     values: dict[str, Any] = {"prompt": prompt, "negative_prompt": negative}
+    has_entries = bool(entries)
     model = (entries.pop("Model", ""), entries.pop("Model hash", ""))
     vae = (entries.pop("VAE", ""), entries.pop("VAE hash", ""))
     entries.pop("Version", None)
@@ -87,18 +95,25 @@ def read(text: str, schedules: Iterable[str] = ()) -> Pasted:
     if size:
         values |= {"width": int(size[1]), "height": int(size[2])}
         del entries["Size"]
-    extra = {}
-    for declared in PARAMS.values():
-        if declared.key in entries and declared.name not in ("checkpoint", "vae", "width", "height"):
-            values[declared.name] = entries.pop(declared.key)
-    for declared in EXTENSION_PARAMS:
-        if declared.key in entries:
-            extra[declared.name] = entries.pop(declared.key)
-    if entries or values:
-        values.setdefault("noise_source", "GPU")
+    if has_entries:
+        values["noise_source"] = "GPU"
+    own = [declared for declared in PARAMS.values() if declared.name not in ("checkpoint", "vae", "width", "height")]
+    values |= _taken(own, entries, has_entries)
+    extra = _taken(EXTENSION_PARAMS, entries, has_entries)
     values |= _split_sampler(values, schedules)
     fitting, rejected = _fitting(values, extra)
     return Pasted(fitting, model, vae, {**entries, **rejected})
+
+
+def _taken(params: Iterable[Param], entries: dict[str, str], has_entries: bool) -> dict[str, Any]:
+    """The parameters' values, taken out of `entries`."""
+    found: dict[str, Any] = {}
+    for declared in params:
+        if declared.key and declared.key in entries:
+            found[declared.name] = entries.pop(declared.key)
+        elif has_entries and declared.key and declared.written == "changed":
+            found[declared.name] = declared.default
+    return found
 
 
 def _entries(declared: Param, request: GenerationRequest, facts: Facts) -> dict[str, Any]:
@@ -130,7 +145,9 @@ def _unquoted(value: str) -> str:
     if not (value.startswith('"') and value.endswith('"') and len(value) > 1):
         return value
     try:
-        return str(json.loads(value))
+        text = str(json.loads(value))
+        text.encode()  # an escape may be half of a character pair, which is no text
+        return text
     except ValueError:
         return value
 
@@ -138,7 +155,7 @@ def _unquoted(value: str) -> str:
 def _split_sampler(values: Mapping[str, Any], schedules: Iterable[str]) -> dict[str, str]:
     """`DPM++ 2M Karras` -> sampler `DPM++ 2M`, schedule `Karras`, as A1111 wrote them before version 1.9."""
     name = values.get("sampler", "")
-    for schedule in schedules:
+    for schedule in schedules if "schedule" not in values else ():
         if name.endswith(f" {schedule}"):
             return {"sampler": name[: -len(schedule) - 1], "schedule": schedule}
     return {}
@@ -146,8 +163,6 @@ def _split_sampler(values: Mapping[str, Any], schedules: Iterable[str]) -> dict[
 
 def _fitting(values: dict[str, Any], extra: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
     """Values in their types, and those that no request accepts, by key."""
-    from .errors import UserError
-
     fitting: dict[str, Any] = {}
     rejected: dict[str, str] = {}
     for name, value in values.items():

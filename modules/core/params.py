@@ -101,6 +101,9 @@ class ExtensionParams:
     def add(self, new: Param) -> None:
         if new.name in self._params:
             raise ValueError(f"The parameter {new.name!r} is already declared by {self._params[new.name].owner}.")
+        for other in self:
+            if new.key and new.key == other.key:
+                raise ValueError(f"The infotext key {new.key!r} already belongs to {other.name!r} of {other.owner}.")
         self._params[new.name] = new
 
     def remove(self, name: str) -> None:

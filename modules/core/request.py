@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
 from .errors import UserError
 from .params import ALL, EXTENSION_PARAMS, Param, param, params_of
@@ -170,16 +170,10 @@ class GenerationRequest(BaseModel):
     scripts: dict[str, dict[str, Any]] = Field(default_factory=dict, description="Arguments of scripts, by name.")
     extra: dict[str, Any] = Field(default_factory=dict, description="Parameters that extensions added, by name.")
 
-    @field_validator("prompt", "negative_prompt", mode="before")
+    @field_validator("*", mode="before")
     @classmethod
-    def _text_can_be_stored(cls, text: Any) -> Any:
-        for position, letter in enumerate(text if isinstance(text, str) else ""):
-            if "\ud800" <= letter <= "\udfff" or letter == "\0":
-                raise ValueError(
-                    f"character {position + 1} (U+{ord(letter):04X}) is not text: half of a pair, or a zero byte. "
-                    "Delete it, or paste the text again"
-                )
-        return text
+    def _text_can_be_stored(cls, value: Any) -> Any:
+        return _storable(value) if isinstance(value, str) else value
 
     @field_validator("noise_source")
     @classmethod
@@ -200,7 +194,9 @@ class GenerationRequest(BaseModel):
         try:
             return cls.model_validate(dict(values))
         except ValidationError as error:
-            raise UserError(" ".join(_sentence(cls, problem) for problem in error.errors())) from error
+            params = params_of(cls)
+            fields = [(str(problem["loc"][0]) if problem["loc"] else "", problem) for problem in error.errors()]
+            raise UserError(" ".join(_sentence(params.get(name), name, problem) for name, problem in fields)) from error
 
     def filled(self, defaults: Mapping[str, Any]) -> GenerationRequest:
         """This request with `defaults` for the fields that were never set; a -1 seed stays for the caller to draw."""
@@ -220,41 +216,66 @@ class GenerationRequest(BaseModel):
 PARAMS: Mapping[str, Param] = params_of(GenerationRequest)
 
 
+def _storable(text: str) -> str:
+    for position, letter in enumerate(text):
+        if "\ud800" <= letter <= "\udfff" or letter == "\0":
+            raise ValueError(
+                f"character {position + 1} (U+{ord(letter):04X}) is not text: half of a pair, or a zero byte. "
+                "Delete it, or paste the text again"
+            )
+    return text
+
+
 def _checked_extra(name: str, value: Any) -> Any:
+    """The value of an extension's parameter in its type. Raises ValueError with the sentence that people see."""
     declared = EXTENSION_PARAMS.get(name)
     if declared is None:
-        raise ValueError(f"{name!r} is not a parameter of any loaded extension")
+        raise ValueError(f"{name[:60]!r} is not a parameter of any loaded extension")
     try:
-        value = declared.type(value)
-    except (TypeError, ValueError):
-        raise ValueError(f"{declared.label} must be {declared.type.__name__}, not {value!r}") from None
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{declared.label} must be a finite number")
-    if (declared.ge is not None and value < declared.ge) or (declared.le is not None and value > declared.le):
-        raise ValueError(f"{declared.label} must lie between {declared.ge} and {declared.le}, not {value}")
+        value = _reader_of(declared).validate_python(value)
+    except ValidationError as error:
+        raise ValueError(" ".join(_sentence(declared, name, problem) for problem in error.errors())) from error
     if isinstance(declared.choices, tuple) and value not in declared.choices:
-        raise ValueError(f"{declared.label} must be one of {', '.join(declared.choices)}, not {value!r}")
-    return value
+        raise ValueError(f"{declared.label} is {str(value)[:60]!r}, but must be one of {', '.join(declared.choices)}")
+    return _storable(value) if isinstance(value, str) else value
 
 
-def _sentence(model: type[BaseModel], problem: Mapping[str, Any]) -> str:
+def _reader_of(declared: Param) -> TypeAdapter:
+    """What pydantic makes of a parameter that is no field: the same bounds, the same errors."""
+    bounds = {name: getattr(declared, name) for name in ("ge", "le", "multiple_of", "max_length")}
+    finite = {"allow_inf_nan": False} if declared.type is float else {}
+    return TypeAdapter(Annotated[declared.type, Field(**{k: v for k, v in bounds.items() if v is not None}, **finite)])
+
+
+def _sentence(declared: Param | None, field: str, problem: Mapping[str, Any]) -> str:
     """One plain sentence for one of pydantic's errors."""
-    field = str(problem["loc"][0]) if problem["loc"] else ""
-    declared = params_of(model).get(field)
-    label = declared.label if declared else field or "The request"
-    seen, limits = problem.get("input"), problem.get("ctx", {})
-    kind = problem["type"]
+    label = declared.label if declared else field[:60] or "The request"
+    seen, limits, kind = problem.get("input"), problem.get("ctx", {}), problem["type"]
     if kind == "extra_forbidden":
-        return f"There is no parameter called {field!r}."
+        return f"There is no parameter called {field[:60]!r}."
     if kind == "multiple_of":
-        step = limits["multiple_of"]
-        below = max(step, int(seen) // step * step)
-        return f"{label} is {seen}, but must be a multiple of {step}: try {below} or {below + step}."
+        return f"{label} is {_shown(seen)}, but must be a multiple of {_multiples(declared, seen)}."
     if kind == "string_too_long":
         return f"{label} has {len(seen):,} characters; at most {limits['max_length']:,} can be used. Shorten it."
     if kind in ("greater_than_equal", "less_than_equal"):
         bound = f"at least {limits['ge']}" if "ge" in limits else f"at most {limits['le']}"
-        return f"{label} is {seen}, but must be {bound}."
+        return f"{label} is {_shown(seen)}, but must be {bound}."
     if kind == "value_error":
-        return f"{label}: {limits['error']}."
-    return f"{label} is {str(seen)[:60]!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}."
+        return f"{limits['error']}." if field == "extra" else f"{label}: {limits['error']}."
+    return f"{label} is {_shown(seen)!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}."
+
+
+def _shown(seen: Any) -> str:
+    """What somebody gave, short enough for a sentence. Python refuses to write out integers of thousands of digits."""
+    if isinstance(seen, int) and seen.bit_length() > 200:
+        return f"a number of about {seen.bit_length() * 3 // 10} digits"
+    return str(seen)[:60]
+
+
+def _multiples(declared: Param, seen: Any) -> str:
+    """`8: try 512 or 520`: the nearest values that fit, on both sides where there are two."""
+    step = declared.multiple_of
+    lowest, highest = declared.ge or step, declared.le or math.inf
+    below = (seen if isinstance(seen, int) else float(seen)) // step * step
+    near = sorted({int(min(max(value, lowest), highest)) for value in (below, below + step)})
+    return f"{step}: try {' or '.join(map(_shown, near))}"

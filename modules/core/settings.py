@@ -13,7 +13,9 @@ import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field, TypeAdapter
 
 from .errors import UserError
 from .files import write_atomically
@@ -38,23 +40,25 @@ class Setting:
     def checked(self, value: Any) -> Any:
         """`value` in the setting's type. Raises UserError when it does not fit."""
         kind = type(self.default)
-        if kind is bool and isinstance(value, str):
-            value = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}.get(value.lower())
-        if kind is bool and not isinstance(value, bool):
-            raise UserError(f"{self.label} must be on or off.")
         try:
-            value = kind(value)
+            value = _READERS[kind](value)
         except (TypeError, ValueError) as error:
-            raise UserError(f"{self.label} is {str(value)[:60]!r}, but must be {_word_for(kind)}.") from error
-        if (self.ge is not None and not value >= self.ge) or (self.le is not None and not value <= self.le):
-            raise UserError(f"{self.label} is {value}, but must lie between {self.ge} and {self.le}.")
+            raise UserError(f"{self.label} is {str(value)[:60]!r}, but must be {_WORDS[kind]}.") from error
+        if self.ge is not None and value < self.ge:
+            raise UserError(f"{self.label} is {value}, but must be at least {self.ge}.")
+        if self.le is not None and value > self.le:
+            raise UserError(f"{self.label} is {value}, but must be at most {self.le}.")
         if isinstance(self.choices, tuple) and value not in self.choices:
-            raise UserError(f"{self.label} is {value!r}, but must be one of {', '.join(self.choices)}.")
+            raise UserError(f"{self.label} is {value[:60]!r}, but must be one of {', '.join(self.choices)}.")
         return value
 
 
-def _word_for(kind: type) -> str:
-    return {int: "a whole number", float: "a number", str: "text"}.get(kind, kind.__name__)
+# pydantic reads what a file, a form or the environment holds without guessing: "3" and 3.0 are 3, 3.7 is not.
+_READERS = {
+    kind: TypeAdapter(Annotated[kind, Field(allow_inf_nan=False)] if kind is float else kind).validate_python
+    for kind in (bool, int, float, str)
+}
+_WORDS = {bool: "on or off", int: "a whole number", float: "a number", str: "text"}
 
 
 class SettingDeclarations:
@@ -66,6 +70,8 @@ class SettingDeclarations:
     def add(self, setting: Setting) -> None:
         if setting.name in self._settings:
             raise ValueError(f"The setting {setting.name!r} is already declared.")
+        if type(setting.default) not in _READERS:
+            raise ValueError(f"The setting {setting.name!r} must be on or off, a number or text.")
         self._settings[setting.name] = setting
 
     def remove(self, name: str) -> None:
@@ -169,7 +175,7 @@ class Settings:
                 return setting.checked(value), source
             except UserError as error:
                 if source != "file":
-                    raise
+                    raise UserError(error.message, hint=f"It was given by the {source}: mend it there.") from error
                 self._note(f"{self._path.name}: {error.message} The default is used.")
         return setting.default, "default"
 
@@ -196,15 +202,17 @@ class Settings:
     def _read_file(self) -> dict[str, Any]:
         """The file's values. A broken file is set aside, not deleted: its text may be worth mending."""
         try:
-            text = self._path.read_text(encoding="utf-8-sig")
+            content = self._path.read_bytes()
         except FileNotFoundError:
             return {}
+        except OSError as error:
+            raise UserError(f"{self._path} cannot be read: {error.strerror}.", hint="Mend its permissions.") from error
         try:
-            values = json.loads(text)
+            values = json.loads(content.decode("utf-8-sig"))
             if not isinstance(values, dict):
                 raise ValueError("it is not an object")
             return values
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             aside = self._path.with_suffix(".broken.json")
             self._path.replace(aside)
             self._note(

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..core.errors import UserError
 from ..core.events import Event
+from ..core.params import EXTENSION_PARAMS
 from ..core.request import GenerationRequest
 from ..core.stop import StopToken
 
@@ -29,7 +30,7 @@ class Batch:
 @dataclass
 class Run:
     """What listeners and the steps of a generation share. `notes` go into every picture's text; `settings` are those
-    in force when the job began, for extensions that declared some.
+    in force when the job began, for extensions that declared some. `request.extra` has every extension's parameters.
     """
 
     job: str
@@ -43,6 +44,8 @@ class Run:
     def __post_init__(self) -> None:
         if self.request.seed < 0:
             raise UserError("The seed was not drawn.", hint="Requests are filled in before they reach the engine.")
+        declared = {param.name: param.default for param in EXTENSION_PARAMS}
+        self.request = self.request.model_copy(update={"extra": {**declared, **self.request.extra}})
 
     def change(self, **values: Any) -> None:
         """Replaces fields of the request, checked. Raises UserError when a value does not fit."""

@@ -16,14 +16,18 @@ Declared while an extension is loaded, these belong to it and go when it fails o
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
-from ..core import params, settings
+from ..core import infotext, params, settings
 from ..core.errors import UserError
 from ..core.hooks import hook
 from ..core.params import EXTENSION_PARAMS
 from ..core.registry import sampler, schedule
+from ..core.request import PARAMS, GenerationRequest
 from ..core.settings import SETTINGS
+
+RESERVED_KEYS = {param.key for param in PARAMS.values() if param.key} | infotext.OTHER_KEYS
 
 __all__ = ["Param", "Setting", "UserError", "hook", "sampler", "schedule"]
 
@@ -33,13 +37,25 @@ def Param(name: str, default: Any, **facts: Any) -> params.Param:
 
     Raises ValueError when the name or the infotext key is taken.
     """
-    new = params.Param(name, default, type=type(default), **{"label": name, **facts})
+    new = params.Param(name, default, type=type(default), owner=_declarer(), **{"label": name, **facts})
+    if name in GenerationRequest.model_fields:
+        raise ValueError(f"The parameter {name!r} is built in.")
+    if new.key in RESERVED_KEYS:
+        raise ValueError(f"The infotext key {new.key!r} is built in: choose another label, or infotext=...")
     EXTENSION_PARAMS.add(new)
     return new
 
 
 def Setting(name: str, default: Any, **facts: Any) -> settings.Setting:
     """Declares a setting. Facts as in `core.settings.Setting`. Raises ValueError when the name is taken."""
-    new = settings.Setting(name, default, **{"label": name, "section": "Extensions", **facts})
+    facts = {"label": name, "section": "Extensions", **facts}
+    new = settings.Setting(name, default, owner=_declarer(), **facts)
+    if new.pixels and name not in PARAMS:
+        raise ValueError(f"The setting {name!r} cannot be the default of a parameter: none has that name.")
     SETTINGS.add(new)
     return new
+
+
+def _declarer() -> str:
+    """The module that called the function that called this one: whose declaration it is."""
+    return sys._getframe(2).f_globals["__name__"]

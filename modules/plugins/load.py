@@ -23,7 +23,7 @@ def _load(extension: Extension, hooks: Hooks) -> bool:
     before = _declared()
     try:
         hooks.register(_import(extension), extension.name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         _undo(before)
         hooks.report(extension.name, "loading", error)
         return False

@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import cache
 from random import Random
 
 DEEPEST = 10
 LONGEST = 20_000  # characters; files that name each other could otherwise grow without end
 
 _WILDCARD = re.compile(r"__([\w\-/. ]+?)__")
-_INNERMOST = re.compile(r"\{([^{}]*\|[^{}]*)\}")
-_WEIGHT = re.compile(r"\s*(\d+(?:\.\d+)?)::")
+_INNERMOST = re.compile(r"\{([^{}|]*\|[^{}]*)\}")
+_WEIGHT = re.compile(r"\s*(\d{1,6}(?:\.\d{1,6})?)::")
 
 Lines = Callable[[str], Sequence[str]]
 
@@ -30,18 +31,32 @@ def has_wildcards(prompt: str) -> bool:
 def expand(prompt: str, seed: int, lines: Lines) -> str:
     """The prompt with everything drawn. `lines(name)` gives a wildcard's options; none leaves its mark in place."""
     random = Random(seed)
+    known = cache(lines)  # a file is read once, however often a prompt names it
     for _ in range(DEEPEST):
         before = prompt
-        prompt = _INNERMOST.sub(lambda match: _chosen(match[1].split("|"), random), prompt)
-        prompt = _WILDCARD.sub(lambda match: _line(match, lines, random), prompt)[:LONGEST]
+        prompt = _replaced(_INNERMOST, prompt, lambda match: _chosen(match[1].split("|"), random))
+        prompt = _replaced(_WILDCARD, prompt, lambda match: _line(match, known, random))
         if prompt == before:
             break
     return prompt
 
 
+def _replaced(pattern: re.Pattern[str], prompt: str, replacement: Callable[[re.Match[str]], str]) -> str:
+    """Like `re.sub`, but ends where the result would grow beyond LONGEST characters."""
+    done, length, position = [], 0, 0
+    for match in pattern.finditer(prompt):
+        done += [prompt[position : match.start()], replacement(match)[:LONGEST]]
+        length += len(done[-2]) + len(done[-1])
+        position = match.end()
+        if length > LONGEST:
+            break
+    return "".join([*done, prompt[position:]])[:LONGEST]
+
+
 def _chosen(options: list[str], random: Random) -> str:
-    weights = [float(match[1]) if (match := _WEIGHT.match(option)) else 1.0 for option in options]
-    texts = [_WEIGHT.sub("", option, count=1) for option in options]
+    found = [_WEIGHT.match(option) for option in options]
+    weights = [float(match[1]) if match else 1.0 for match in found]
+    texts = [option[match.end() :] if match else option for option, match in zip(options, found, strict=True)]
     return random.choices(texts, weights)[0] if any(weights) else random.choice(texts)
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from modules.plugins.api import Setting, hook
 from modules.text.wildcards import expand, has_wildcards
 
-NOTE = "Wildcard prompt"
 ROOT = Path(__file__).resolve().parents[4]
 
 Setting(
@@ -22,17 +21,20 @@ Setting(
 @hook
 def batch_starting(run, batch):
     folder = ROOT / run.settings["wildcards_folder"]
-    for texts in (batch.prompts, batch.negative_prompts):
+    for note, texts in (("Wildcard prompt", batch.prompts), ("Wildcard negative prompt", batch.negative_prompts)):
         for i, (text, seed) in enumerate(zip(texts, batch.seeds, strict=True)):
             if has_wildcards(text):
-                run.notes[NOTE] = run.request.prompt
+                run.notes[note] = text
                 texts[i] = expand(text, seed, lambda name: _lines(folder, name))
 
 
 def _lines(folder: Path, name: str) -> list[str]:
     """The options in a wildcard's file; none when there is no such file inside the folder."""
-    path = (folder / f"{name}.txt").resolve()
-    if not path.is_relative_to(folder.resolve()) or not path.is_file():
+    try:
+        path = (folder / f"{name}.txt").resolve()
+        if not path.is_relative_to(folder.resolve()):
+            return []
+        text = path.read_text(encoding="utf-8-sig", errors="replace")
+    except OSError:  # no such file, a name longer than the system allows, a folder
         return []
-    text = path.read_text(encoding="utf-8-sig", errors="replace")
     return [line for raw in text.splitlines() if (line := raw.split("#", 1)[0].strip())]
