@@ -21,7 +21,7 @@ from ..core.request import PARAMS
 from .events import QUICK, called
 from .fields import param_field, values_of
 from .layout import fold, markup, tool
-from .offers import offers, problems
+from .offers import offers
 
 if TYPE_CHECKING:
     from ..studio import Studio
@@ -137,6 +137,9 @@ def _wire(page: gr.Blocks, studio: Studio, form: Form, generate: gr.Button) -> N
 
 
 def _wire_tools(form: Form) -> None:
+    checkpoint, vae = form.widgets.get("checkpoint"), form.widgets.get("vae")
+    if checkpoint is not None and vae is not None:
+        checkpoint.input(None, [checkpoint, vae], None, js=called(f"load('{form.tab}', ...given)"))
     width, height, seed = (form.widgets.get(name) for name in ("width", "height", "seed"))
     if width is not None and height is not None:
         form.tools["swap"].click(None, [width, height], [width, height], js="(width, height) => [height, width]")
@@ -162,7 +165,7 @@ def _submitting(studio: Studio, form: Form) -> Any:
 
 def _offering(studio: Studio, form: Form) -> Any:
     def offer() -> str:
-        """The tab's lists and defaults now, and problems worth a notice."""
-        return json.dumps({"offers": offers(studio, form.params.values()), "problems": problems(studio)})
+        """The tab's lists and defaults now."""
+        return json.dumps(offers(studio, form.params.values()))
 
     return offer

@@ -12,7 +12,11 @@ from typing import TYPE_CHECKING, Any
 from ..core.params import Param
 
 if TYPE_CHECKING:
+    from ..catalog.scan import ModelFile
     from ..studio import Studio
+
+# A VAE is chosen by a rule, or by its file: the one named like the checkpoint, or always the checkpoint's own.
+VAE_RULES = ("Automatic", "None")
 
 
 def offers(studio: Studio, params: Iterable[Param]) -> dict[str, dict[str, Any]]:
@@ -33,8 +37,8 @@ def offers(studio: Studio, params: Iterable[Param]) -> dict[str, dict[str, Any]]
 def choice_lists(studio: Studio) -> dict[str, tuple[str, ...]]:
     """The lists that declarations name in `choices`. What only the engine knows is absent until it is ready."""
     lists = {
-        "checkpoints": tuple(model.name for model in studio.models()),
-        "vaes": ("Automatic", "None", *(vae.name for vae in studio.vaes())),
+        "checkpoints": _usable(studio, studio.models()),
+        "vaes": (*VAE_RULES, *_usable(studio, studio.vaes())),
     }
     abilities = studio.abilities()
     if abilities is not None:
@@ -42,9 +46,6 @@ def choice_lists(studio: Studio) -> dict[str, tuple[str, ...]]:
     return {name: choices for name, choices in lists.items() if choices}
 
 
-def problems(studio: Studio) -> list[str]:
-    """Sentences about what went wrong since the start outside of any job: settings and extensions."""
-    failed = [
-        f"The extension {p.extension} failed at {p.moment} and was skipped: {p.message}" for p in studio.hooks.problems
-    ]
-    return [*studio.settings.problems, *failed]
+def _usable(studio: Studio, models: Iterable[ModelFile]) -> tuple[str, ...]:
+    """What requests call the files that can be loaded."""
+    return tuple(studio.name_of(model) for model in models if not model.problem)

@@ -11,7 +11,7 @@ import gradio as gr
 from gradio.components import Component
 
 from ..core.errors import UserError
-from ..core.settings import SETTINGS, Setting, SettingDeclarations
+from ..core.settings import Setting, SettingDeclarations
 from .events import QUICK, called
 from .fields import setting_field
 from .layout import markup
@@ -28,10 +28,9 @@ SOURCES = {
 }
 
 
-def build_settings_tab(
-    page: gr.Blocks, studio: Studio, declared: SettingDeclarations = SETTINGS
-) -> dict[str, Component]:
+def build_settings_tab(page: gr.Blocks, studio: Studio) -> dict[str, Component]:
     """Builds the page inside the present Gradio context. Gives the widgets by setting."""
+    declared = studio.settings.declared
     widgets: dict[str, Component] = {}
     settings = sorted(declared, key=lambda setting: _section_order(declared).index(setting.section))
     for section, members in groupby(settings, key=lambda setting: setting.section):
@@ -43,7 +42,7 @@ def build_settings_tab(
     with gr.Row(elem_classes=["actions"]):
         markup('<easel-message tab="settings"></easel-message>', elem_classes=["message-cell"])
         save = gr.Button("Save settings", variant="primary", elem_id="settings_submit", min_width=0)
-    _wire(page, studio, declared, widgets, save)
+    _wire(page, studio, widgets, save)
     return widgets
 
 
@@ -51,14 +50,8 @@ def _section_order(declared: SettingDeclarations) -> list[str]:
     return list(dict.fromkeys(setting.section for setting in declared))
 
 
-def _wire(
-    page: gr.Blocks,
-    studio: Studio,
-    declared: SettingDeclarations,
-    widgets: dict[str, Component],
-    save: gr.Button,
-) -> None:
-    outputs = list(widgets.values())
+def _wire(page: gr.Blocks, studio: Studio, widgets: dict[str, Component], save: gr.Button) -> None:
+    declared, outputs = studio.settings.declared, list(widgets.values())
 
     def show() -> list[dict[str, Any]]:
         """What is in force now, for every widget."""
@@ -66,7 +59,7 @@ def _wire(
         return [_shown(studio, declared.get(name), lists) for name in widgets]
 
     def store(given: dict[Component, Any]) -> str:
-        return json.dumps(stored(studio, declared, {name: given[widget] for name, widget in widgets.items()}))
+        return json.dumps(stored(studio, {name: given[widget] for name, widget in widgets.items()}))
 
     answer = gr.Textbox(visible=False)
     page.load(show, None, outputs, **QUICK)
@@ -75,8 +68,9 @@ def _wire(
     saved.then(show, None, outputs, **QUICK)
 
 
-def stored(studio: Studio, declared: SettingDeclarations, given: dict[str, Any]) -> dict[str, str]:
+def stored(studio: Studio, given: dict[str, Any]) -> dict[str, str]:
     """Saves what differs from what is in force. Gives the sentence for the page; wrong values change nothing."""
+    declared = studio.settings.declared
     try:
         changes = {name: value for name, value in given.items() if value != studio.settings[name]}
         if not changes:

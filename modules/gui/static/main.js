@@ -1,5 +1,6 @@
 // Starts everything. `window.easel` is a promise that Gradio's events wait for (see generate_tab.py).
-import { answered } from "./message.js";
+import { answered, attempt } from "./message.js";
+import { ask } from "./server.js";
 import "./aspects.js";
 import "./engine.js";
 import "./folds.js";
@@ -13,7 +14,7 @@ import { store } from "./store.js";
 import "./tabs.js";
 import "./theme.js";
 import "./title.js";
-import { notices } from "./notices.js";
+import "./notices.js";
 import { applied, form } from "./values.js";
 import "./generate.js";
 
@@ -22,11 +23,10 @@ store.start();
 window.easelLoaded({
   answered,
   applied,
+  load: (tab, checkpoint, vae) => void attempt(() => ask("/api/load", { checkpoint, vae: vae ?? "" }), tab),
   seedToReuse: (tab, seed) => shownSeed(tab) ?? seed,
   remember: (tab, names, values) => void form(tab).remember(names, values),
   filled(tab, names, answer, ...now) {
-    const { offers, problems } = JSON.parse(answer);
-    problems.forEach((problem) => notices.add(problem));
-    return form(tab).fill(names, offers, now);
+    return form(tab).fill(names, JSON.parse(answer), now);
   },
 });

@@ -25,7 +25,7 @@ async function prepare(tab, [id, counter, label]) {
       counted = box.value;
       const answer = await ask("/api/tokens", { text: counted.toWellFormed?.() ?? counted }).catch(() => null);
       if (!answer || box.value !== counted) return;
-      setText(count, `${answer.tokens}/${answer.limit}`);
+      setText(count, `${answer.tokens}/${answer.room}`);
     }, PAUSE);
   };
   box.addEventListener("input", recount);

@@ -46,7 +46,7 @@ class Queue extends HTMLElement {
     if (job.state === "running") return [iconButton("close", "Interrupt", () => act(job, "stop"))];
     if (job.state === "waiting") return [iconButton("close", "Cancel", () => act(job, "cancel"))];
     return [
-      iconButton("retry", "Make it again", async () => (await act(job, "resubmit")) && act(job, "dismiss")),
+      iconButton("retry", "Make it again", () => act(job, "resubmit")),
       iconButton("close", "Dismiss", () => act(job, "dismiss")),
     ];
   }

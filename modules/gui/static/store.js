@@ -49,6 +49,7 @@ class Store extends EventTarget {
     this.progress = snapshot.progress;
     this.preview = snapshot.preview;
     this.tell("engine", "jobs", "progress", "preview");
+    for (const message of snapshot.problems ?? []) this.on_problem({ message });
     this.loadRecent();
   }
 
