@@ -7,6 +7,7 @@ from pathlib import Path
 from types import ModuleType
 
 import torch
+from diffusers.models.modeling_utils import no_init_weights
 from torch import nn
 
 from ..catalog.declared import Declared, declared_facts
@@ -112,10 +113,10 @@ def _network(
 ) -> nn.Module:
     """One network of the file, built without weights and filled from it."""
     try:
-        with torch.device("meta"):
+        with torch.device("meta"), no_init_weights():
             network, original = rules.NETWORKS[name](header.shapes, family, declared)
     except UserError as error:
         raise UserError(f"{header.path.name} cannot be loaded: {error.message}", hint=error.hint) from error
-    fill(network, header.path, header.shapes, original, device=device, dtype=dtype)
+    fill(network, header, original, device=device, dtype=dtype)
     rules.complete(network, device)
     return network

@@ -1,62 +1,97 @@
 """Fills a module that was created on the meta device with the tensors of a file, reading each byte once.
 
-The file is mapped, not read: a parameter whose dtype and device are those of the file *is* the mapped page (no copy at
-all); any other is one fresh tensor, cast straight from the mapping.
+The file is mapped, not read: a parameter whose dtype and device are those of the file *is* the mapped pages (no copy at
+all); any other is one fresh tensor, cast straight from the mapping, whose pages are then given back.
 """
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from torch import nn
+from torch import Tensor, nn
 
+from ..catalog.header import Header, TensorEntry
 from ..core.errors import UserError
 
 Shapes = Mapping[str, tuple[int, ...]]
 
+DTYPES = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "F8_E4M3": torch.float8_e4m3fn,
+    "F8_E5M2": torch.float8_e5m2,
+}
+WORTH_GIVING_BACK = 1 << 20  # bytes; smaller tensors are not worth a system call each
+
 
 def fill(
-    module: nn.Module,
-    path: Path,
-    shapes: Shapes,
-    original: Callable[[str], str],
-    *,
-    device: torch.device,
-    dtype: torch.dtype,
-) -> nn.Module:
-    """The module with every parameter taken from the file: `original` gives a parameter's name there.
+    module: nn.Module, header: Header, original: Callable[[str], str], *, device: torch.device, dtype: torch.dtype
+) -> None:
+    """Takes every parameter of the module from the file; `original` gives a parameter's name there.
 
-    `shapes` are the file's, in its order of bytes. Tensors that no parameter asks for are ignored. Raises UserError
-    naming the first tensors that are missing or have another shape than the module needs.
+    Tensors that no parameter asks for are ignored. Raises UserError naming the first tensors that are missing or have
+    another shape or kind of number than the module needs.
     """
     wanted = {original(name): (name, parameter) for name, parameter in module.named_parameters()}
-    _check(type(module).__name__, path, wanted, shapes)
+    _check(type(module).__name__, header, wanted)
+    mapping = _map(header)
+    for source, entry in header.tensors.items():  # in the file's order
+        if source in wanted:
+            name, parameter = wanted[source]
+            stored = _view(mapping, header, entry)
+            tensor = stored.view(parameter.shape).to(device=device, dtype=dtype)
+            owner, _, leaf = name.rpartition(".")
+            setattr(module.get_submodule(owner), leaf, nn.Parameter(tensor, requires_grad=False))
+            if tensor.data_ptr() != stored.data_ptr():
+                _give_back(mapping, header.data_start + entry.begin, header.data_start + entry.end)
+    module.eval()
+
+
+def _map(header: Header) -> mmap.mmap:
+    """The whole file, privately: what is written to its tensors never reaches the disk. Lives as long as a view."""
     try:
-        with safe_open(path, framework="pt", device="cpu") as file:
-            for source in (name for name in shapes if name in wanted):
-                name, parameter = wanted[source]
-                tensor = file.get_tensor(source).view(parameter.shape).to(device=device, dtype=dtype)
-                owner, _, leaf = name.rpartition(".")
-                setattr(module.get_submodule(owner), leaf, nn.Parameter(tensor, requires_grad=False))
-    except (OSError, SafetensorError) as error:
-        raise UserError(f"{path.name} cannot be read: {error}.", hint="Check the file and its disk.") from error
-    return module.eval()
+        with header.path.open("rb") as file:
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+    except OSError as error:
+        raise UserError(f"{header.path.name} cannot be read: {error}.", hint="Check the file and its disk.") from error
 
 
-def _check(part: str, path: Path, wanted: Mapping[str, tuple[str, nn.Parameter]], shapes: Shapes) -> None:
-    missing = [source for source in wanted if source not in shapes]
+def _view(mapping: mmap.mmap, header: Header, entry: TensorEntry) -> Tensor:
+    """A tensor's numbers, flat, where they lie in the file."""
+    dtype = DTYPES[entry.dtype]
+    count = (entry.end - entry.begin) // dtype.itemsize
+    return torch.frombuffer(mapping, dtype=dtype, count=count, offset=header.data_start + entry.begin)
+
+
+def _give_back(mapping: mmap.mmap, begin: int, end: int) -> None:
+    """Tells the system that these bytes were read for the last time, so that they do not count as our memory.
+
+    The page that `end` lies in is left: the next tensor begins there. Only Unix can be told.
+    """
+    if end - begin >= WORTH_GIVING_BACK and hasattr(mmap, "MADV_DONTNEED"):
+        first, last = begin // mmap.PAGESIZE * mmap.PAGESIZE, end // mmap.PAGESIZE * mmap.PAGESIZE
+        mapping.madvise(mmap.MADV_DONTNEED, first, last - first)
+
+
+def _check(part: str, header: Header, wanted: Mapping[str, tuple[str, nn.Parameter]]) -> None:
+    missing = [source for source in wanted if source not in header.tensors]
     if missing:
-        raise _unfit(path, part, f"lacks {len(missing)} of its {len(wanted)} tensors", missing)
-    other = [
-        f"{source} {list(shapes[source])} instead of {list(parameter.shape)}"
-        for source, (_, parameter) in wanted.items()
-        if not _same_matrix(shapes[source], tuple(parameter.shape))
+        raise _unfit(header, part, f"lacks {len(missing)} of its {len(wanted)} tensors", missing)
+    entries = {source: header.tensors[source] for source in wanted}
+    misshapen = [
+        f"{source} {list(entry.shape)} instead of {list(wanted[source][1].shape)}"
+        for source, entry in entries.items()
+        if not _same_matrix(entry.shape, tuple(wanted[source][1].shape))
     ]
-    if other:
-        raise _unfit(path, part, f"has {len(other)} tensors of another shape than Stable Diffusion's", other)
+    if misshapen:
+        raise _unfit(header, part, f"has {len(misshapen)} tensors of another shape than it needs", misshapen)
+    foreign = [f"{source} {entry.dtype}" for source, entry in entries.items() if entry.dtype not in DTYPES]
+    if foreign:
+        raise _unfit(header, part, f"has {len(foreign)} tensors in a format that is not supported", foreign)
 
 
 def _same_matrix(shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
@@ -64,9 +99,9 @@ def _same_matrix(shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
     return shape == wanted or {shape, wanted} == {shape[:2], (*shape[:2], 1, 1)}
 
 
-def _unfit(path: Path, part: str, problem: str, examples: list[str]) -> UserError:
+def _unfit(header: Header, part: str, problem: str, examples: list[str]) -> UserError:
     more = ", ..." if len(examples) > 3 else ""
     return UserError(
-        f"{path.name} cannot be loaded: its {part} {problem} ({', '.join(examples[:3])}{more}).",
+        f"{header.path.name} cannot be loaded: its {part} {problem} ({', '.join(examples[:3])}{more}).",
         hint="The file is incomplete, or of a kind that is not supported yet.",
     )

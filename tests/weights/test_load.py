@@ -144,6 +144,30 @@ def test_other_storage_formats_are_cast(tmp_path, tensors, weights, prompt_chunk
     torch.testing.assert_close(loaded, computed(weights, prompt_chunk), rtol=0, atol=1e-5)
 
 
+def test_weights_that_begin_at_an_odd_byte_are_read(tmp_path, toy, weights, prompt_chunk):
+    whole = toy.read_bytes()
+    length = int.from_bytes(whole[:8], "little")
+    shifted = (length + 1).to_bytes(8, "little") + whole[8 : 8 + length] + b" " + whole[8 + length :]
+    (tmp_path / "odd.safetensors").write_bytes(shifted)
+    for dtype in (torch.float32, torch.float16):
+        loaded = load_checkpoint(tmp_path / "odd.safetensors", dtype=dtype)
+        assert torch.equal(loaded.unet.conv_in.weight, weights.unet.conv_in.weight.to(dtype))
+    assert computed(loaded, prompt_chunk).isfinite().all()
+
+
+def test_a_format_that_holds_no_fractions_is_refused(tmp_path, tensors):
+    save_file({name: tensor.astype(np.int8) for name, tensor in tensors.items()}, tmp_path / "a.safetensors", METADATA)
+    with pytest.raises(UserError, match=r"a\.safetensors cannot be loaded: its UNet.* format.*I8"):
+        load_checkpoint(tmp_path / "a.safetensors")
+
+
+def test_changing_a_parameter_leaves_the_file_as_it_is(tmp_path, toy):
+    copy = tmp_path / "copy.safetensors"
+    copy.write_bytes(toy.read_bytes())
+    load_checkpoint(copy, dtype=torch.float16).unet.conv_in.weight.zero_()
+    assert copy.read_bytes() == toy.read_bytes()
+
+
 def test_networks_have_the_dtypes_asked_for(toy):
     loaded = load_checkpoint(toy, dtype=torch.bfloat16, vae_dtype=torch.float32)
     assert {parameter.dtype for parameter in loaded.unet.parameters()} == {torch.bfloat16}
@@ -251,18 +275,19 @@ from pathlib import Path
 import torch
 from modules.weights.load import load_checkpoint
 warm, path = Path(sys.argv[1]), Path(sys.argv[2])
-def anonymous():
-    return int(next(line for line in open("/proc/self/status") if line.startswith("RssAnon")).split()[1]) * 1024
+def status(key):
+    return int(next(line for line in open("/proc/self/status") if line.startswith(key)).split()[1]) * 1024
 for dtype in (torch.float16, torch.float32):
     load_checkpoint(warm, dtype=dtype)
-    before = anonymous()
+    Path("/proc/self/clear_refs").write_text("5")  # the peak starts again from here
+    before = status("RssAnon"), status("VmRSS")
     weights = load_checkpoint(path, dtype=dtype)
-    print(anonymous() - before, weights.nbytes)
+    print(status("RssAnon") - before[0], status("VmHWM") - before[1], weights.nbytes)
     del weights
 """
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads memory from /proc")
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="reads memory from /proc")
 def test_weights_cost_no_memory_when_stored_as_wanted_and_one_copy_when_cast(tmp_path, toy):
     shapes = {
         **under(UNET, unet_shapes(widths=(192, 384), attended=(True, True), blocks=1, context=128)),
@@ -272,7 +297,9 @@ def test_weights_cost_no_memory_when_stored_as_wanted_and_one_copy_when_cast(tmp
     path = write_random(tmp_path / "middling.safetensors", shapes)
     command = [sys.executable, "-c", MEASURE, str(toy), str(path)]
     output = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2])
-    (mapped, stored), (cast, copied) = ([int(word) for word in line.split()] for line in output.stdout.splitlines())
-    assert copied == 2 * stored > 100e6
-    assert mapped < 0.05 * stored + 4e6
-    assert cast < 1.1 * copied + 4e6
+    stored, cast = ([int(word) for word in line.split()] for line in output.stdout.splitlines())
+    slack = 8e6
+    assert cast[2] == 2 * stored[2] > 100e6
+    assert stored[0] < 0.05 * stored[2] + slack
+    assert cast[0] < 1.05 * cast[2] + slack
+    assert cast[1] < 1.1 * cast[2] + slack
