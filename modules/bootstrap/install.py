@@ -61,7 +61,7 @@ def make_environment(environment: Environment, lock: int) -> None:
     _empty(environment)
     base_python = getattr(sys, "_base_executable", sys.executable)  # this process may run in the folder just emptied
     _run([base_python, "-m", "venv", str(environment.folder)], environment, lock)
-    _run([*_pip(environment), PIP], environment, lock)
+    _run([*_pip_install(environment), PIP], environment, lock)
 
 
 def install(environment: Environment, requirements: Requirements, lock: int) -> None:
@@ -69,15 +69,25 @@ def install(environment: Environment, requirements: Requirements, lock: int) -> 
     _say(f"Installing {requirements.file.relative_to(environment.folder.parent)}.")
     environment.stamp(requirements).unlink(missing_ok=True)
     _forget_half_unpacked_packages(environment.site_packages)
-    command = [*_pip(environment), "-r", str(requirements.file), "-c", str(requirements.constraints)]
+    command = [*_pip_install(environment), "-r", str(requirements.file), "-c", str(requirements.constraints)]
     if index := os.environ.get("TORCH_INDEX_URL"):  # as in A1111: another build of torch, such as +cpu or +cu126
         command += ["--extra-index-url", index]
-    _run(command, environment, lock)
+    _run([*command, "--no-compile"], environment, lock)
+    _compile(environment, lock)
     environment.write_stamp(requirements)
 
 
-def _pip(environment: Environment) -> list[str]:
+def _pip_install(environment: Environment) -> list[str]:
     return [str(environment.python), "-m", "pip", "install", "--no-input"]
+
+
+def _compile(environment: Environment, lock: int) -> None:
+    """Writes the bytecode on all cores, where pip takes one and most of the installation's time.
+
+    Without bytecode every first import would take its place, or each one where Python may not write it.
+    """
+    command = [str(environment.python), "-m", "compileall", "-q", "-j", "0", str(environment.site_packages)]
+    _run(command, environment, lock, stage="Compiling", may_fail=True)  # some packages carry files for other Pythons
 
 
 def _empty(environment: Environment) -> None:
@@ -97,13 +107,15 @@ def _forget_half_unpacked_packages(site_packages: Path) -> None:
             shutil.rmtree(metadata)
 
 
-def _run(command: Sequence[str], environment: Environment, lock: int) -> None:
-    """Runs pip or venv to its end, shown condensed and logged in full. Raises UserError when it fails."""
+def _run(
+    command: Sequence[str], environment: Environment, lock: int, stage: str = "Working", may_fail: bool = False
+) -> None:
+    """Runs pip, venv or compileall to its end, shown condensed and logged in full. Raises UserError when it fails."""
     downloads = environment.folder / "downloads"  # not in /tmp, which is often small and on another disk
     downloads.mkdir(exist_ok=True)
     settings = {
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-        "PIP_PROGRESS_BAR": "raw" if "-r" in command else "off",
+        "PIP_PROGRESS_BAR": "raw" if "-r" in command else "off",  # only the pip that we install knows "raw"
         "PIP_USER": "0",  # some people's configuration says otherwise, which no environment accepts
         "PYTHONIOENCODING": "utf-8",
         "PYTHONUNBUFFERED": "1",
@@ -121,21 +133,21 @@ def _run(command: Sequence[str], environment: Environment, lock: int) -> None:
         **inherited,
     )
     try:
-        lines = _show(process, environment.log)
+        lines = _show(process, environment.log, stage)
     except BaseException:
         process.terminate()
         raise
     finally:
         process.wait()
         shutil.rmtree(downloads, ignore_errors=True)
-    if process.returncode != 0:
+    if process.returncode != 0 and not may_fail:
         raise explain(lines, environment.log)
 
 
-def _show(process: subprocess.Popen, log: Path) -> list[str]:
+def _show(process: subprocess.Popen, log: Path, stage: str) -> list[str]:
     """Shows and logs what `process` prints until it closes its output; gives the lines, without mere progress."""
     began = time.monotonic()
-    progress = Progress(sys.stdout)
+    progress = Progress(sys.stdout, stage)
     lines = []
     with log.open("a", encoding="utf-8") as file:
         for line in _lines(process.stdout):

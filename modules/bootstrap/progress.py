@@ -20,10 +20,10 @@ class Progress:
     On a terminal one status line is redrawn every second; elsewhere (a log, CI) it is printed every 30 seconds.
     """
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, stage: str) -> None:
         self._stream = stream
         self._redraws = stream.isatty()
-        self._status = "Looking at what is needed"
+        self._status = stage
         self._found = 0
         self._download = ""
         self._retried = False

@@ -35,8 +35,8 @@ def enter_environment(argv: list[str], *wanted: Requirements) -> list[str]:
         sys.exit(str(error))
     except OSError as error:
         sys.exit(
-            f"The environment cannot be set up: {error.strerror or error} ({error.filename or ENVIRONMENT.folder}). Make "
-            f"the folder writable, or install the requirements yourself and start with {SKIP_INSTALL}."
+            f"The environment cannot be set up: {error.strerror or error} ({error.filename or ENVIRONMENT.folder}). "
+            f"Make the folder writable, or install the requirements yourself and start with {SKIP_INSTALL}."
         )
     except KeyboardInterrupt:
         sys.exit("\nThe installation was interrupted. The next start goes on with it.")

@@ -21,7 +21,7 @@ class Terminal(io.StringIO):
 
 def test_a_log_gets_a_line_for_large_downloads_and_one_every_half_minute() -> None:
     log = io.StringIO()
-    progress = Progress(log)
+    progress = Progress(log, "Working")
     for line in PIP.splitlines():
         progress.line(line)
     for seconds in range(1, 62):
@@ -40,7 +40,7 @@ def test_a_log_gets_a_line_for_large_downloads_and_one_every_half_minute() -> No
 
 def test_a_terminal_gets_one_line_that_is_redrawn_and_cleared() -> None:
     terminal = Terminal()
-    progress = Progress(terminal)
+    progress = Progress(terminal, "Working")
     progress.line("Collecting pluggy")
     progress.tick(1)
     progress.tick(2)
@@ -53,7 +53,7 @@ def test_a_terminal_gets_one_line_that_is_redrawn_and_cleared() -> None:
 
 def test_an_index_that_does_not_answer_is_mentioned_once() -> None:
     log = io.StringIO()
-    progress = Progress(log)
+    progress = Progress(log, "Working")
     for left in (4, 3, 2):
         progress.line(f"WARNING: Retrying (Retry(total={left}, connect=None)) after connection broken")
     assert log.getvalue() == "  The package index does not answer; trying again.\n"
