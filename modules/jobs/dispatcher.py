@@ -66,6 +66,7 @@ class Dispatcher:
         self._lock = threading.RLock()
         self._running: Running | None = None
         self._unsaved: dict[str, tuple[str, str]] = {}
+        self._ends: list[tuple[str, str, str, str]] = []
         self._loaded = ""
         self._closing = False
         self.abilities: Abilities | None = None
@@ -218,15 +219,20 @@ class Dispatcher:
         self._run_next()
 
     def _job_over(self, job_id: str, state: str, message: str, hint: str) -> None:
+        """Notes and tells how a job ended, in the saver's thread. A full disk may refuse even this note: the page
+        learns of the end all the same, and the note is made with the next one.
+        """
         unsaved = self._unsaved.pop(job_id, None)
         if unsaved is not None:
             state, (message, hint) = FAILED, unsaved
+        self._ends.append((job_id, state, message, hint))
         try:
-            job = self._queue.end(job_id, state, message, hint)
-        except UserError as error:  # a full disk may refuse even this; the page must learn of the end all the same
+            while self._ends:
+                self.tell(self._queue.end(*self._ends[0]))
+                del self._ends[0]
+        except UserError as error:
             log.error("The end of job %s could not be stored: %s", job_id, error)
-            job = replace(self._queue.get(job_id), state=state, message=message, hint=hint)
-        self.tell(job)
+            self.tell(replace(self._queue.get(job_id), state=state, message=message, hint=hint))
         self._tell_problems()
 
     def _tell_problems(self) -> None:

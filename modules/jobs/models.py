@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 
 from ..catalog.hashing import HashCache
@@ -37,12 +38,11 @@ class Models:
         self._hashes.close()
 
     def first(self, *wanted: str) -> str:
-        """The first of these names that is a usable checkpoint, else the first usable one, else ""."""
+        """The first of these that means a usable checkpoint, else the first usable one, else ""."""
         usable = [model for model in self.checkpoints() if not model.problem]
-        for name in wanted:
-            for model in usable:
-                if name and name in model.names:
-                    return self.name_of(model)
+        for name in filter(None, wanted):
+            with contextlib.suppress(UserError):  # gone since: the next one is as good
+                return self.name_of(find(usable, name))
         return self.name_of(usable[0]) if usable else ""
 
     def checkpoint(self, wanted: str) -> ModelFile:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+import pathlib
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import FileResponse, Response
 
 from ..jobs.history import PictureRecord
@@ -18,35 +18,40 @@ from .answers import Json
 TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp"}
 FOR_EVER = "private, max-age=31536000, immutable"
 ASK_EACH_TIME = "private, no-cache"
+LARGEST = 2**63 - 1  # what SQLite takes for a number
+
+Id = Annotated[int, Path(ge=0, le=LARGEST)]
+Before = Annotated[int | None, Query(ge=0, le=LARGEST)]
+Limit = Annotated[int, Query(ge=1, le=500)]
 
 
 def pictures_router(studio: Studio) -> APIRouter:
     router = APIRouter()
 
     @router.get("/api/pictures")
-    def pictures(before: int | None = None, limit: Annotated[int, Query(ge=1, le=500)] = 50, search: str = "") -> Json:
+    def pictures(before: Before = None, limit: Limit = 50, search: str = "") -> Json:
         """The history, the newest first: ids below `before`, with all words of `search` in their prompts."""
         return Json({"pictures": [picture_json(one) for one in studio.pictures(before, limit, search)]})
 
     @router.get("/api/pictures/{picture}")
-    def picture(picture: int) -> Json:
+    def picture(picture: Id) -> Json:
         return Json(picture_json(studio.picture(picture)))
 
     @router.api_route("/pictures/{picture}", methods=["GET", "HEAD"])
-    def file(request: Request, picture: int, download: bool = False) -> Response:
+    def file(request: Request, picture: Id, download: bool = False) -> Response:
         """The file itself, to look at or (`download=1`) to keep."""
         record = studio.picture(picture)
         return _file(request, record.path, record.path.name, record, download)
 
     @router.get("/pictures/{picture}/thumbnail")
-    def thumbnail(request: Request, picture: int) -> Response:
+    def thumbnail(request: Request, picture: Id) -> Response:
         record = studio.picture(picture)
         return _file(request, studio.thumbnail(record), f"{record.path.stem}.webp", record)
 
     return router
 
 
-def _file(request: Request, path: Path, name: str, record: PictureRecord, download: bool = False) -> Response:
+def _file(request: Request, path: pathlib.Path, name: str, record: PictureRecord, download: bool = False) -> Response:
     """A picture file, or 304 when the browser has it. Cached for ever under an address that carries its version."""
     try:
         status = os.stat(path)

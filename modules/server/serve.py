@@ -16,14 +16,12 @@ SECONDS_TO_END = 2  # for Gradio's own long connections, which end only when the
 
 class WebServer(uvicorn.Server):
     """Serves `app` on sockets of `listen_on`. `closing` is called before connections are waited for: an open event
-    stream would otherwise keep the program from ending.
+    stream would otherwise keep the program from ending. `options` are uvicorn's.
     """
 
     def __init__(self, app: ASGIApp, closing: Callable[[], None], **options: object) -> None:
-        config = uvicorn.Config(
-            app, log_level="warning", timeout_graceful_shutdown=SECONDS_TO_END, server_header=False, **options
-        )
-        super().__init__(config)
+        usual = {"log_level": "warning", "server_header": False, "timeout_graceful_shutdown": SECONDS_TO_END}
+        super().__init__(uvicorn.Config(app, **{**usual, **options}))
         self._closing = closing
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -106,8 +108,16 @@ def folders_in(root: Path, checkpoints: tuple[str, ...] = ("toy",)) -> Folders:
     folders = Folders(root, root / "data", root / "models", root / "outputs", (), (models,), (root / "models" / "VAE",))
     for name in checkpoints:
         if not (models / f"{name}.safetensors").exists():
-            write_toy_checkpoint(models / f"{name}.safetensors")
+            models.mkdir(parents=True, exist_ok=True)
+            (models / f"{name}.safetensors").write_bytes(_toy())
     return folders
+
+
+@functools.cache
+def _toy() -> bytes:
+    """The toy's file, made once."""
+    with tempfile.TemporaryDirectory() as folder:
+        return write_toy_checkpoint(Path(folder) / "toy.safetensors").read_bytes()
 
 
 def studio_in(root: Path, engine: PaintingEngine, hooks: Hooks | None = None, **settings: object) -> Studio:
