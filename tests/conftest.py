@@ -29,14 +29,19 @@ def toy_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def folders(tmp_path: Path, toy_checkpoint: Path) -> Folders:
     """A data folder of one's own that finds the toy checkpoint."""
+    return folders_in(tmp_path, toy_checkpoint)
+
+
+def folders_in(place: Path, checkpoint: Path) -> Folders:
+    """Folders below `place`, which exist, with the checkpoint's own folder for checkpoints."""
     found = Folders(
-        root=tmp_path,
-        data=tmp_path / "data",
-        models=tmp_path / "models",
-        outputs=tmp_path / "outputs",
-        extensions=(tmp_path / "extensions",),
-        checkpoints=(toy_checkpoint.parent,),
-        vaes=(tmp_path / "models" / "VAE",),
+        root=place,
+        data=place / "data",
+        models=place / "models",
+        outputs=place / "outputs",
+        extensions=(place / "extensions",),
+        checkpoints=(checkpoint.parent,),
+        vaes=(place / "models" / "VAE",),
     )
     found.create()
     return found
@@ -66,7 +71,7 @@ def _models_with(folder: Path, checkpoint: Path) -> Path:
     return folder / "models"
 
 
-class serve:  # noqa: N801 - reads as the verb it is: `with serve(folder): ...`
+class serve:
     """Runs the program on a free port while the block lasts."""
 
     def __init__(self, folder: Path, arguments: list[str], before: Callable[[object], None] | None = None) -> None:

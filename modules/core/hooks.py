@@ -145,6 +145,9 @@ class Hooks:
                 self._manager.unregister(name=name)
             raise UserError(f"The extension {name} listens wrongly: {str(error).splitlines()[-1].strip()}") from error
 
+    def has(self, name: str) -> bool:
+        return self._manager.has_plugin(name)
+
     def unregister(self, name: str) -> None:
         self._manager.unregister(name=name)
 

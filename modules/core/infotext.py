@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .errors import UserError
-from .params import EXTENSION_PARAMS, Param
+from .params import EXTENSION_PARAMS, Param, params_of
 from .pictures import Facts
-from .request import PARAMS, GenerationRequest
+from .request import GenerationRequest
 from .version import NAME, VERSION
 
 # A key is looked for only where a run of its characters begins: a long line without colons is read once, not once for
@@ -45,7 +45,7 @@ class Pasted:
 def write(request: GenerationRequest, facts: Facts) -> str:
     """The text of one picture. `request` is the one that makes this picture alone."""
     entries: dict[str, Any] = {}
-    for declared in PARAMS.values():
+    for declared in params_of(type(request)).values():
         entries.update(_entries(declared, request, facts))
     for declared in EXTENSION_PARAMS:
         value = request.extra.get(declared.name, declared.default)
@@ -78,8 +78,8 @@ def split(text: str) -> tuple[str, str, dict[str, str]]:
     return "\n".join(prompt), "\n".join(negative), entries
 
 
-def read(text: str, schedules: Iterable[str] = ()) -> Pasted:
-    """The request fields that a text names. `schedules`: known schedule types, to split old names such as
+def read(text: str, schedules: Iterable[str] = (), model: type[GenerationRequest] = GenerationRequest) -> Pasted:
+    """The fields of a `model` that a text names. `schedules`: known schedule types, to split old names such as
     "DPM++ 2M Karras". Values that do not fit their parameter are left out and appear in `unknown`.
 
     Where there are entries, a parameter that is written only when it differs from its default has that default when its
@@ -88,7 +88,7 @@ def read(text: str, schedules: Iterable[str] = ()) -> Pasted:
     prompt, negative, entries = split(text)
     values: dict[str, Any] = {"prompt": prompt, "negative_prompt": negative}
     has_entries = bool(entries)
-    model = (entries.pop("Model", ""), entries.pop("Model hash", ""))
+    checkpoint = (entries.pop("Model", ""), entries.pop("Model hash", ""))
     vae = (entries.pop("VAE", ""), entries.pop("VAE hash", ""))
     entries.pop("Version", None)
     size = _SIZE.match(entries.get("Size", ""))
@@ -97,12 +97,13 @@ def read(text: str, schedules: Iterable[str] = ()) -> Pasted:
         del entries["Size"]
     if has_entries:
         values["noise_source"] = "GPU"
-    own = [declared for declared in PARAMS.values() if declared.name not in ("checkpoint", "vae", "width", "height")]
+    params = params_of(model)
+    own = [declared for name, declared in params.items() if name not in ("checkpoint", "vae", "width", "height")]
     values |= _taken(own, entries, has_entries)
     extra = _taken(EXTENSION_PARAMS, entries, has_entries)
     values |= _split_sampler(values, schedules)
-    fitting, rejected = _fitting(values, extra)
-    return Pasted(fitting, model, vae, {**entries, **rejected})
+    fitting, rejected = _fitting(model, values, extra)
+    return Pasted(fitting, checkpoint, vae, {**entries, **rejected})
 
 
 def _taken(params: Iterable[Param], entries: dict[str, str], has_entries: bool) -> dict[str, Any]:
@@ -161,18 +162,21 @@ def _split_sampler(values: Mapping[str, Any], schedules: Iterable[str]) -> dict[
     return {}
 
 
-def _fitting(values: dict[str, Any], extra: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+def _fitting(
+    model: type[GenerationRequest], values: dict[str, Any], extra: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, str]]:
     """Values in their types, and those that no request accepts, by key."""
     fitting: dict[str, Any] = {}
     rejected: dict[str, str] = {}
     for name, value in values.items():
         try:
-            fitting[name] = getattr(GenerationRequest.checked({name: value}), name)
+            fitting[name] = getattr(model.checked({name: value}), name)
         except UserError:
-            rejected[PARAMS[name].key or PARAMS[name].label] = str(value)
+            declared = params_of(model)[name]
+            rejected[declared.key or declared.label] = str(value)
     for name, value in extra.items():
         try:
-            fitting["extra"] = {**fitting.get("extra", {}), **GenerationRequest.checked({"extra": {name: value}}).extra}
+            fitting["extra"] = {**fitting.get("extra", {}), **model.checked({"extra": {name: value}}).extra}
         except UserError:
             declared = EXTENSION_PARAMS.get(name)
             rejected[declared.key if declared else name] = str(value)

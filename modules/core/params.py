@@ -7,9 +7,10 @@ kept in `EXTENSION_PARAMS`, whose value travels in `request.extra`.
 
 from __future__ import annotations
 
+import functools
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -73,7 +74,8 @@ def param(default: Any, **facts: Any) -> Any:
     )
 
 
-def params_of(model: type[BaseModel]) -> dict[str, Param]:
+@functools.cache
+def params_of(model: type[BaseModel]) -> Mapping[str, Param]:
     """The parameters that a request class declares, by field name, in order of declaration."""
     found = {}
     for name, info in model.model_fields.items():
@@ -81,7 +83,7 @@ def params_of(model: type[BaseModel]) -> dict[str, Param]:
         if declared is not None:
             kind, optional = _plain_type(info.annotation)
             found[name] = Param(name=name, default=info.default, type=kind, optional=optional, **declared)
-    return found
+    return types.MappingProxyType(found)
 
 
 def _plain_type(annotation: Any) -> tuple[type, bool]:

@@ -234,7 +234,8 @@ def _checked_extra(name: str, value: Any) -> Any:
     try:
         value = _reader_of(declared).validate_python(value)
     except ValidationError as error:
-        raise ValueError(" ".join(_sentence(declared, name, problem) for problem in error.errors())) from error
+        sentences = " ".join(_sentence(declared, name, problem) for problem in error.errors())
+        raise ValueError(sentences.removesuffix(".")) from error
     if isinstance(declared.choices, tuple) and value not in declared.choices:
         raise ValueError(f"{declared.label} is {str(value)[:60]!r}, but must be one of {', '.join(declared.choices)}")
     return _storable(value) if isinstance(value, str) else value
@@ -258,8 +259,8 @@ def _sentence(declared: Param | None, field: str, problem: Mapping[str, Any]) ->
     if kind == "string_too_long":
         return f"{label} has {len(seen):,} characters; at most {limits['max_length']:,} can be used. Shorten it."
     if kind in ("greater_than_equal", "less_than_equal"):
-        bound = f"at least {limits['ge']}" if "ge" in limits else f"at most {limits['le']}"
-        return f"{label} is {_shown(seen)}, but must be {bound}."
+        side, bound = ("at least", limits["ge"]) if "ge" in limits else ("at most", limits["le"])
+        return f"{label} is {_shown(seen)}, but must be {side} {int(bound) if bound == int(bound) else bound}."
     if kind == "value_error":
         return f"{limits['error']}." if field == "extra" else f"{label}: {limits['error']}."
     return f"{label} is {_shown(seen)!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}."

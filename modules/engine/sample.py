@@ -15,6 +15,7 @@ from ..core.events import Preview, Step
 from ..core.hooks import Hooks
 from ..core.registry import SAMPLERS
 from ..diffusion.guidance import Guidance
+from ..diffusion.samplers import starting_scale
 from ..diffusion.schedules import sigmas_for
 from .encode import Conditioning
 from .model import Model
@@ -62,7 +63,7 @@ def sample(
     request = run.request
     entry = SAMPLERS.get(request.sampler)
     sigmas = sigmas_for(entry, request.schedule, request.steps, model.sigmas)
-    sampling = Sampling(start.noise * sigmas[0], sigmas)
+    sampling = Sampling(start.noise * starting_scale(entry, sigmas[0].item()), sigmas)
     hooks.call("sampling_starting", run=run, batch=batch, sampling=sampling)
     levels = sampling.sigmas.tolist()
     guidance = Guidance(

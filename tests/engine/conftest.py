@@ -1,29 +1,39 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from modules.core.events import Event, PictureDone
-from modules.core.files import Folders
 from modules.core.hooks import Hooks
 from modules.core.pictures import Picture
 from modules.core.request import GenerationRequest
 from modules.core.stop import StopToken
 from modules.engine.engine import Engine
+from tests.conftest import folders_in
 
 SMALL = {"prompt": "a red house", "steps": 3, "width": 64, "height": 64, "seed": 7, "sampler": "Euler a"}
 
 
-@pytest.fixture
-def hooks() -> Hooks:
+@pytest.fixture(scope="session")
+def shared_hooks() -> Hooks:
     return Hooks()
 
 
 @pytest.fixture
-def engine(folders: Folders, hooks: Hooks) -> Iterator[Engine]:
-    engine = Engine(folders, hooks)
+def hooks(shared_hooks: Hooks) -> Iterator[Hooks]:
+    """The engine's hooks; what a test registers under the name "listener" goes when it ends."""
+    yield shared_hooks
+    if shared_hooks.has("listener"):
+        shared_hooks.unregister("listener")
+
+
+@pytest.fixture(scope="session")
+def engine(tmp_path_factory: pytest.TempPathFactory, toy_checkpoint: Path, shared_hooks: Hooks) -> Iterator[Engine]:
+    """One engine on the toy, for all tests that leave it as they find it."""
+    engine = Engine(folders_in(tmp_path_factory.mktemp("engine"), toy_checkpoint), shared_hooks)
     yield engine
     engine.close()
 

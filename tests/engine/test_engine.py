@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 from modules.catalog.header import read_header
 from modules.core.errors import UserError
 from modules.core.events import LoadingModel, ModelLoaded
+from modules.core.hooks import Hooks
 from tests.toy import write_toy_checkpoint
 
 from .conftest import pictures, told
@@ -27,26 +28,26 @@ def shelf(folders, tmp_path, toy_checkpoint):
 
 
 @pytest.fixture
-def shelf_engine(shelf, hooks):
+def shelf_engine(shelf):
     from modules.engine.engine import Engine
 
-    engine = Engine(shelf[1], hooks)
+    engine = Engine(shelf[1], Hooks())
     yield engine
     engine.close()
 
 
-def test_loading_is_told_with_what_the_model_recommends(engine):
+def test_loading_is_told_with_what_the_model_recommends(shelf_engine):
     events = []
-    engine.load("", "Automatic", events.append)
+    shelf_engine.load("", "Automatic", events.append)
     loading, loaded = events
     assert isinstance(loading, LoadingModel) and loading.model == "toy"
     assert isinstance(loaded, ModelLoaded) and loaded.native_size == 64
     assert loaded.recommended == {"steps": 4, "cfg_scale": 5.0, "sampler": "Euler"}
 
 
-def test_a_loaded_model_is_not_loaded_again(engine):
-    assert any(isinstance(event, ModelLoaded) for event in told(engine))
-    assert not any(isinstance(event, ModelLoaded) for event in told(engine, checkpoint="toy"))
+def test_a_loaded_model_is_not_loaded_again(shelf_engine):
+    assert any(isinstance(event, ModelLoaded) for event in told(shelf_engine))
+    assert not any(isinstance(event, ModelLoaded) for event in told(shelf_engine, checkpoint="toy"))
 
 
 def test_a_checkpoint_that_changed_on_disk_is_loaded_again(shelf, shelf_engine):
