@@ -5,10 +5,11 @@ import { apply, changes, form } from "./values.js";
 const RATIOS = [[1, 1], [4, 3], [3, 2], [16, 9], [3, 4], [2, 3], [9, 16]];
 const COARSE = 64;
 const FINE = 32;
+const FINEST = 8;
 
 /** [width, height] of a ratio: both divisible by what the networks like best, the area close to `area` pixels. */
 export function sizeFor([across, down], area) {
-  const step = area >= 512 * 512 ? COARSE : FINE;
+  const step = area >= 512 * 512 ? COARSE : area >= 256 * 256 ? FINE : FINEST;
   const width = Math.sqrt((area * across) / down);
   return [width, (width * down) / across].map((side) => Math.max(64, Math.round(side / step) * step));
 }

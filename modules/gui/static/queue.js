@@ -36,7 +36,7 @@ class Queue extends HTMLElement {
       "li",
       { class: `job job-${job.state}`, "data-job": job.id },
       el("p", { class: "job-prompt", dir: "auto", title: job.prompt.slice(0, 1000) }, job.prompt.slice(0, 200) || "(no prompt)"),
-      el("p", { class: "job-state" }, el("b", {}, WORDS[job.state]), ` · ${what}`),
+      el("p", { class: "job-state", title: what }, el("b", {}, WORDS[job.state]), ` · ${what}`),
       el("div", { class: "job-actions" }, ...this.actions(job)),
       job.state === "running" && el("i", { class: "job-progress", "aria-hidden": "true" }),
     );
