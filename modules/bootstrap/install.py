@@ -60,7 +60,7 @@ def make_environment(environment: Environment, lock: int) -> None:
     _say(f"Making {environment.folder} with Python {version}.")
     _empty(environment)
     base_python = getattr(sys, "_base_executable", sys.executable)  # this process may run in the folder just emptied
-    _run([base_python, "-m", "venv", str(environment.folder)], environment, lock)
+    _run([base_python, "-m", "venv", str(environment.folder)], environment, lock, stage="Unpacking pip")
     _run([*_pip_install(environment), PIP], environment, lock)
 
 
@@ -108,7 +108,11 @@ def _forget_half_unpacked_packages(site_packages: Path) -> None:
 
 
 def _run(
-    command: Sequence[str], environment: Environment, lock: int, stage: str = "Working", may_fail: bool = False
+    command: Sequence[str],
+    environment: Environment,
+    lock: int,
+    stage: str = "Looking for packages",
+    may_fail: bool = False,
 ) -> None:
     """Runs pip, venv or compileall to its end, shown condensed and logged in full. Raises UserError when it fails."""
     downloads = environment.folder / "downloads"  # not in /tmp, which is often small and on another disk

@@ -39,7 +39,8 @@ def enter_environment(argv: list[str], *wanted: Requirements) -> list[str]:
             f"Make the folder writable, or install the requirements yourself and start with {SKIP_INSTALL}."
         )
     except KeyboardInterrupt:
-        sys.exit("\nThe installation was interrupted. The next start goes on with it.")
+        print("\nThe installation was interrupted. The next start goes on with it.", file=sys.stderr)
+        sys.exit(130)  # what a shell reports for Ctrl+C
     if not ENVIRONMENT.is_running():
         _start_over_in(ENVIRONMENT)
     return argv

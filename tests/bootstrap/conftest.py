@@ -40,17 +40,15 @@ class Program:
     def require(self, text: str) -> None:
         (self.root / "requirements.txt").write_text(text)
 
-    def command(self, *flags: str) -> dict:
-        index = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(self.wheels), "PIP_CONFIG_FILE": os.devnull}
-        return {
-            "args": [sys.executable, "webui.py", *flags],
-            "cwd": self.root,
-            "env": {**os.environ, **index},
-            "text": True,
-        }
+    def command(self, *flags: str, index: str = "") -> dict:
+        """The arguments of `subprocess.run` for a start; without an `index` (URL), pip has the wheels only."""
+        pip = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
+        pip |= {"PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": str(self.wheels), "PIP_RETRIES": "1"}
+        pip |= {"PIP_INDEX_URL": index} if index else {"PIP_NO_INDEX": "1"}
+        return {"args": [sys.executable, "webui.py", *flags], "cwd": self.root, "env": pip, "text": True}
 
-    def start(self, *flags: str) -> subprocess.CompletedProcess:
-        return subprocess.run(capture_output=True, timeout=120, check=False, **self.command(*flags))
+    def start(self, *flags: str, index: str = "") -> subprocess.CompletedProcess:
+        return subprocess.run(capture_output=True, timeout=120, check=False, **self.command(*flags, index=index))
 
 
 @pytest.fixture

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import socket
 import subprocess
 import sys
 
@@ -66,6 +69,33 @@ def test_a_failed_installation_is_one_sentence_and_is_retried(program: Program) 
     assert str(program.environment.log) in failed.stderr
     assert len(failed.stderr.splitlines()) == 1
     program.require("pebble==1.0\n")
+    assert program.start().returncode == 3
+
+
+def test_an_index_that_cannot_be_reached_is_one_sentence(program: Program) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    program.require("sand==1.0\n")
+    failed = program.start(index=f"http://127.0.0.1:{port}/simple")
+    assert failed.returncode == 1
+    assert failed.stderr.startswith("The package index could not be reached")
+    assert "trying again" in failed.stdout
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Ctrl+C is a signal on POSIX only")
+def test_ctrl_c_ends_pip_too_and_the_next_start_goes_on(program: Program) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent_index:
+        url = f"http://127.0.0.1:{silent_index.getsockname()[1]}/simple"
+        command = program.command(index=url)
+        with subprocess.Popen(stdout=subprocess.PIPE, stderr=subprocess.PIPE, **command) as start:
+            connection, _ = silent_index.accept()  # pip waits for an answer now
+            start.send_signal(signal.SIGINT)
+            _, said = start.communicate(timeout=60)
+    with connection:
+        while connection.recv(4096):  # ends only if pip, the other side, has ended
+            pass
+    assert start.returncode == 130
+    assert said.strip() == "The installation was interrupted. The next start goes on with it."
     assert program.start().returncode == 3
 
 
