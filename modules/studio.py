@@ -17,7 +17,7 @@ from .core.settings import Settings
 from .jobs.bus import Bus, Watcher
 from .jobs.database import Database
 from .jobs.dispatcher import Dispatcher, EngineState
-from .jobs.filling import filled, recommended
+from .jobs.filling import filled, recommended, short_text
 from .jobs.history import History, PictureRecord
 from .jobs.models import Models
 from .jobs.pasting import PastedSettings, pasted_settings
@@ -49,6 +49,7 @@ class Studio:
         self._database = Database(folders.database)
         self._queue = JobQueue(self._database)
         self._history = History(self._database, folders.outputs)
+        self._notes = list(self._database.problems)
         self._bus = Bus()
         self._models = Models(folders)
         saver = Saver(folders, settings, hooks, self._history, log_place)
@@ -59,7 +60,7 @@ class Studio:
     def start(self, load: str | None = None) -> None:
         """Opens the engine, has it load a checkpoint (None: `checkpoint_at_start`, "": none), and runs what waits."""
         self._dispatcher.start()
-        wanted = self.checkpoint_at_start() if load is None else load
+        wanted = self._checkpoint_to_load() if load is None else load
         if wanted:
             self._dispatcher.load(wanted, PARAMS["vae"].default)
 
@@ -72,7 +73,8 @@ class Studio:
 
     def submit(self, values: Mapping[str, Any], tab: str = "txt2img", owner: str = "") -> Job:
         """Queues a generation; `values` are request fields, and what is absent is filled in. Raises UserError."""
-        return self._dispatcher.submit(self.filled(values), tab, owner)
+        names = short_text("tab", tab), short_text("owner", owner)
+        return self._dispatcher.submit(self.filled(values), *names)
 
     def filled(self, values: Mapping[str, Any]) -> GenerationRequest:
         """The complete request that `submit` queues: checkpoint found, defaults taken, seed drawn, names checked."""
@@ -178,7 +180,7 @@ class Studio:
     def problems(self) -> list[str]:
         """Sentences about what went wrong beside the jobs since the start: history, settings file, extensions."""
         failed = [f"The extension {one.extension} failed at {one.moment}: {one.message}" for one in self.hooks.problems]
-        return [*self._database.problems, *self.settings.problems, *failed]
+        return [*self._notes, *self.settings.problems, *failed]
 
     def snapshot(self) -> dict[str, Any]:
         """All that a page needs to show how things stand, JSON-able. `jobs`: the newest first, unfinished ones all."""
@@ -205,6 +207,16 @@ class Studio:
     def disconnect(self) -> None:
         """Ends all watching, for good: the first step of closing, so that open event streams come to their end."""
         self._bus.close()
+
+    def _checkpoint_to_load(self) -> str:
+        """`checkpoint_at_start`; that it is not the one which the settings name is noted as a problem."""
+        found, chosen = self.checkpoint_at_start(), self.settings["checkpoint"]
+        try:
+            if chosen:
+                self._models.checkpoint(chosen)
+        except UserError as error:
+            self._notes.append(f"{error.message} {f'{found} is loaded instead.' if found else ''}".strip())
+        return found
 
     def _checkpoint_now(self) -> str:
         """What "no checkpoint named" means: the loaded one, else the one for the start."""

@@ -236,6 +236,12 @@ def test_the_checkpoint_at_the_start_is_the_chosen_else_the_last_used_else_the_f
         assert studio.checkpoint_at_start() == "pear"
 
 
+def test_a_chosen_checkpoint_that_is_gone_is_said_and_another_one_is_loaded(tmp_path, engine):
+    with open_studio(tmp_path, engine, checkpoint="gone") as studio:
+        assert engine.loaded == "toy"
+        assert studio.problems() == ["There is no model called 'gone'. toy is loaded instead."]
+
+
 def test_files_with_the_same_name_are_told_apart_by_their_folder(tmp_path, engine):
     folders = folders_in(tmp_path)
     write_toy_checkpoint(folders.checkpoints[0] / "anime" / "toy.safetensors", seed=1)

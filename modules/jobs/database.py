@@ -38,6 +38,7 @@ class Database:
             raise
         self._changes: queue.SimpleQueue[tuple[Change, Future] | None] = queue.SimpleQueue()
         self._idle_readers: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
+        self._closing = threading.Lock()
         self._closed = False
         self._thread = threading.Thread(target=self._write_changes, name="easel-database", daemon=True)
         self._thread.start()
@@ -47,10 +48,11 @@ class Database:
 
         Raises what `change` raises (nothing is written then), or UserError when the disk refuses.
         """
-        if self._closed:
-            raise UserError("The program is closing.", hint="Start it again.")
         answer: Future[Answer] = Future()
-        self._changes.put((change, answer))
+        with self._closing:
+            if self._closed:
+                raise UserError("The program is closing.", hint="Start it again.")
+            self._changes.put((change, answer))
         try:
             return answer.result()
         except sqlite3.Error as error:
@@ -78,10 +80,11 @@ class Database:
 
     def close(self) -> None:
         """Writes what is asked for already, then lets go of the file."""
-        if self._closed:
-            return
-        self._closed = True
-        self._changes.put(None)
+        with self._closing:
+            if self._closed:
+                return
+            self._closed = True
+            self._changes.put(None)
         self._thread.join()
         with contextlib.suppress(queue.Empty):
             while True:

@@ -7,14 +7,14 @@ import random
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic_core import PydanticSerializationError
-
 from ..catalog.scan import ModelFile
 from ..core.errors import UserError
 from ..core.pictures import Abilities
 from ..core.registry import SAMPLERS, SCHEDULES, Registry
 from ..core.request import LARGEST_SEED, GenerationRequest
 from .models import Models
+
+LONGEST_NAME = 100
 
 
 def filled(
@@ -63,6 +63,15 @@ def _storable(request: GenerationRequest) -> GenerationRequest:
     """The request, if it can be written down. Raises UserError for text that is none, anywhere in it."""
     try:
         request.model_dump_json()
-    except (PydanticSerializationError, UnicodeEncodeError) as error:
-        raise UserError("The request contains text that cannot be stored: half of a character pair.") from error
+    except ValueError as error:  # pydantic's is one
+        surrogate = "surrogates" in str(error)
+        reason = "it contains half of a character pair" if surrogate else "it is nested too deeply"
+        raise UserError(f"The request cannot be stored: {reason}.") from error
     return request
+
+
+def short_text(what: str, text: str) -> str:
+    """A name that comes with a job (its tab, its owner), if it can be stored. Raises UserError."""
+    if len(text) > LONGEST_NAME or not text.isprintable():
+        raise UserError(f"The {what} must be at most {LONGEST_NAME} printable characters.")
+    return text

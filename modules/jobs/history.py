@@ -92,4 +92,4 @@ class History:
 
 def _match(search: str) -> str:
     """A full-text query for the beginnings of all words; quoting keeps FTS5's operators plain words."""
-    return " ".join('"' + word.replace('"', '""') + '"*' for word in search.split())
+    return " ".join('"' + word.replace('"', '""') + '"*' for word in search.replace("\0", " ").split())

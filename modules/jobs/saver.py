@@ -82,22 +82,28 @@ class Saver:
 
     def _save(self, job: Job, picture: Picture) -> None:
         """One picture. This is a border: whatever goes wrong becomes the job's sentence, and the pixels are rescued."""
+        path = None
         try:
-            plan = self._planned(job, picture)
-            try:
-                self._hooks.call("saving", picture=picture, plan=plan)
-                path = _written(picture, plan)
-            except Exception as error:
-                path = self._rescued(job, picture, error)
-            record = self._history.add(job.id, picture, path, plan.infotext)
+            path, text = self._placed(job, picture)
+            record = self._history.add(job.id, picture, path, text)
             self._hooks.call("saved", picture=picture, path=path)
             self._saved(record)
         except Exception as error:
-            note(error, "Picture %d of job %s was not saved.", picture.index, job.id)
+            what = f"The picture {path} is not in the history." if path else "A picture could not be saved."
+            note(error, "%s (picture %d of job %s)", what, picture.index, job.id)
             message, hint = sentence(error, None, self._log_place)
-            self._failed(job.id, f"A picture could not be saved. {message}", hint)
+            self._failed(job.id, f"{what} {message}", hint)
         finally:
             self._rooms.release()
+
+    def _placed(self, job: Job, picture: Picture) -> tuple[Path, str]:
+        """Writes a picture where it belongs, else where it can be. Gives its path and the text in it."""
+        try:
+            plan = self._planned(job, picture)
+            self._hooks.call("saving", picture=picture, plan=plan)
+            return _written(picture, plan), plan.infotext
+        except Exception as error:
+            return self._rescued(job, picture, error), picture.infotext
 
     def _planned(self, job: Job, picture: Picture) -> Plan:
         settings, request = self._settings, job.request

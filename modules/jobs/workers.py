@@ -130,7 +130,7 @@ class ThreadWorker:
             end = events.Finished(job, time.monotonic() - began)
         except Stopped:
             end = events.Stopped(job)
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # an extension that exits must not take the thread with it
             note(error, "Job %s failed.", job)
             end = events.Failed(job, *sentence(error, request, self._log_place))
         del self._stops[job]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -51,8 +52,8 @@ async def _stream(studio: Studio) -> AsyncIterator[str]:
 
 
 def _wake(loop: asyncio.AbstractEventLoop, arrived: asyncio.Event) -> None:
-    """Called in the teller's thread. A loop that has ended needs no waking."""
-    if not loop.is_closed():
+    """Called in the teller's thread. A loop that has ended meanwhile needs no waking."""
+    with contextlib.suppress(RuntimeError):
         loop.call_soon_threadsafe(arrived.set)
 
 

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 READING = ("GET", "HEAD", "OPTIONS")
 UNUSED = ("proxy=", "vibe-", "undo-vibe-", "dev/", "process_recording", "monitoring")
+FOREIGN_HINT = "Open the page itself. A proxy in front of it must pass on the Host header."
 FORWARDED = ("x-forwarded-for", "x-forwarded-host", "x-real-ip", "forwarded")
 
 
@@ -64,7 +65,7 @@ class Gate:
                 "Open it as localhost, or start it with --listen or with that name as --host-name.",
             )
         if foreign(method, headers, websocket):
-            return Refusal(403, "Another website sent this request, so it was refused.", "Open the page itself.")
+            return Refusal(403, "Another website sent this request, so it was refused.", FOREIGN_HINT)
         return self._gradio_refusal(path)
 
     def asks_password(self, headers: Mapping[str, str]) -> bool:

@@ -28,6 +28,7 @@ def jobs_router(studio: Studio) -> APIRouter:
 
     @router.get("/jobs")
     def jobs(limit: Limit = 50) -> Json:
+        """The newest jobs first, dismissed ones left out."""
         return Json({"jobs": studio.jobs_json(studio.jobs(limit))})
 
     @router.get("/jobs/{job_id}")
@@ -44,11 +45,13 @@ def jobs_router(studio: Studio) -> APIRouter:
 
     @router.post("/jobs/{job_id}/stop")
     def stop(job_id: str, values: Sent) -> Json:
+        """Stops this job if it runs. `how`: "interrupt" (the default, what is done is kept) or "skip" (this batch only)."""
         studio.stop(job_id, str(values.get("how", "interrupt")))
         return shown(studio.job(job_id))
 
     @router.post("/jobs/{job_id}/cancel")
     def cancel(job_id: str) -> Json:
+        """Takes a waiting job out of the queue."""
         return shown(studio.cancel(job_id))
 
     @router.post("/jobs/{job_id}/resubmit")
@@ -58,6 +61,7 @@ def jobs_router(studio: Studio) -> APIRouter:
 
     @router.post("/jobs/{job_id}/dismiss")
     def dismiss(job_id: str) -> Json:
+        """Takes a job that is over off the lists; it stays in the history."""
         return shown(studio.dismiss(job_id))
 
     return router

@@ -35,9 +35,11 @@ def pictures_router(studio: Studio) -> APIRouter:
 
     @router.get("/api/pictures/{picture}")
     def picture(picture: Id) -> Json:
+        """One picture of the history: where its file is, its settings text, its size."""
         return Json(picture_json(studio.picture(picture)))
 
-    @router.api_route("/pictures/{picture}", methods=["GET", "HEAD"])
+    @router.head("/pictures/{picture}", include_in_schema=False)
+    @router.get("/pictures/{picture}")
     def file(request: Request, picture: Id, download: bool = False) -> Response:
         """The file itself, to look at or (`download=1`) to keep."""
         record = studio.picture(picture)
@@ -45,6 +47,7 @@ def pictures_router(studio: Studio) -> APIRouter:
 
     @router.get("/pictures/{picture}/thumbnail")
     def thumbnail(request: Request, picture: Id) -> Response:
+        """A small WebP of the picture."""
         record = studio.picture(picture)
         return _file(request, studio.thumbnail(record), f"{record.path.stem}.webp", record)
 

@@ -22,6 +22,7 @@ def studio_router(studio: Studio) -> APIRouter:
 
     @router.get("/models")
     def models() -> Json:
+        """The checkpoints and VAEs there are; a file that cannot be used says why."""
         return Json(_models(studio))
 
     @router.post("/models/refresh")
@@ -38,6 +39,7 @@ def studio_router(studio: Studio) -> APIRouter:
 
     @router.get("/engine")
     def engine() -> Json:
+        """Whether the engine is ready, and which model it has loaded."""
         return Json(asdict(studio.engine_state()))
 
     @router.get("/abilities")
@@ -55,6 +57,7 @@ def studio_router(studio: Studio) -> APIRouter:
 
     @router.get("/settings")
     def settings() -> Json:
+        """Every setting: its value, and where that comes from."""
         return Json(_settings(studio))
 
     @router.post("/settings")
@@ -65,10 +68,12 @@ def studio_router(studio: Studio) -> APIRouter:
 
     @router.get("/tokens")
     def tokens(text: str = "") -> Json:
+        """How many tokens a prompt takes, and the room that its chunks have."""
         return Json(_tokens(studio, text))
 
     @router.post("/tokens")
     def tokens_of_long_text(values: Sent) -> Json:
+        """The same for a text too long for an address."""
         return Json(_tokens(studio, _text(values, "text")))
 
     @router.post("/paste")

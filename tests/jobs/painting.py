@@ -29,10 +29,11 @@ class OutOfMemoryError(RuntimeError):
     """Named like torch's."""
 
 
-FAILURES: dict[str, Callable[[], Exception]] = {
+FAILURES: dict[str, Callable[[], BaseException]] = {
     "boom": lambda: RuntimeError("the device caught fire\nand more lines"),
     "huge": lambda: OutOfMemoryError("CUDA out of memory"),
     "memory": MemoryError,
+    "exit": lambda: SystemExit(3),
     "nan": lambda: UserError("The picture came out as NaN.", hint="Use another VAE."),
 }
 

@@ -70,6 +70,7 @@ def test_pages_of_the_history_follow_each_other(history, tmp_path):
         ('"cat', {"a red cat", "CATS and dogs"}),
         ("cat OR NEAR(dogs", set()),
         ("* ( ) : -", set()),
+        ("red\0cat", {"a red cat"}),
         ("   ", {"a red cat", "CATS and dogs", "ein Löwe"}),
     ],
 )

@@ -144,6 +144,22 @@ def test_a_folder_that_cannot_be_written_fails_the_job_and_keeps_the_pixels_else
     assert hint
 
 
+def test_a_setting_that_does_not_fit_costs_no_pixels(rooms, tmp_path):
+    room = rooms()
+    room.saver._settings._environment["EASEL_SAMPLES_FORMAT"] = "bmp"  # as given to the process
+    room.save(1)
+    assert room.saved[0].path == tmp_path / "data" / "rescued" / "00000-8.png"
+    assert "'bmp'" in room.failed[0][1]
+
+
+def test_a_picture_that_the_history_cannot_take_is_said_with_its_place(rooms, tmp_path):
+    room = rooms()
+    room.database.close()
+    room.save(0)
+    (path,) = (tmp_path / "outputs").rglob("*.png")
+    assert room.failed[0][1].startswith(f"The picture {path} is not in the history.")
+
+
 def test_when_there_is_no_place_at_all_the_job_fails_and_the_saver_goes_on(rooms, tmp_path):
     room = rooms(outdir_txt2img_samples=str(tmp_path / "occupied"))
     for place in (tmp_path / "occupied", tmp_path / "data" / "rescued"):

@@ -74,6 +74,7 @@ class WorkerTests:
             ("boom", "Something unexpected went wrong: RuntimeError: the device caught fire", "console"),
             ("huge", "There is not enough memory for 64 x 64 in batches of 2.", "smaller size or batch"),
             ("memory", "There is not enough memory for 64 x 64 in batches of 2.", "smaller size or batch"),
+            ("exit", "Something unexpected went wrong: SystemExit: 3", "console"),
             ("nan", "The picture came out as NaN.", "Use another VAE."),
         ],
     )

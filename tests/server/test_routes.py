@@ -95,6 +95,9 @@ BODIES = [
     (b'{"nonsense": 1}', "There is no parameter called 'nonsense'."),
     (b'{"\\ud800": 1}', "input should be a valid string"),
     (b'{"sampler": "Eulr"}', "There is no sampler called 'Eulr'."),
+    (b'{"owner": "\\udc00"}', "The owner must be at most 100 printable characters."),
+    (b'{"tab": "' + b"a" * 101 + b'"}', "The tab must be at most 100 printable characters."),
+    (b'{"scripts": {"a": {"b": ' + b"[" * 900 + b"]" * 900 + b"}}}", "nested"),
     (b"[1, 2]", "The request is not a JSON object."),
     (b"{broken", "The request is not valid JSON"),
     (b'{"prompt": "\xff"}', "The request is not valid JSON"),
@@ -233,6 +236,12 @@ def test_settings_change_all_together_or_not_at_all(web, studio):
     after = web.post("/api/settings", json={"samples_format": "webp", "jpeg_quality": 70}).json()["settings"]
     assert {one["name"]: one["source"] for one in after}["jpeg_quality"] == "file"
     assert web.post("/api/settings", json={"nonsense": 1}).json()["message"] == "There is no setting called 'nonsense'."
+
+
+def test_a_setting_that_is_not_text_is_a_sentence(web):
+    answer = web.post("/api/settings", content=json.dumps({"samples_filename_pattern": "\udc00"}))
+    assert answer.status_code == 422
+    assert "File name pattern is" in answer.json()["message"]
 
 
 def test_tokens_are_counted_for_short_and_long_text(web):
