@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, TypeAdapter
+from pydantic import AfterValidator, Field, TypeAdapter
 
 from .errors import UserError
 from .files import write_atomically
@@ -53,10 +53,20 @@ class Setting:
         return value
 
 
+def _writable(text: str) -> str:
+    """Raises ValueError for half of a character pair, which no file can hold, and for zero bytes, which no path can."""
+    text.encode()
+    if "\0" in text:
+        raise ValueError("it holds a zero byte")
+    return text
+
+
 # pydantic reads what a file, a form or the environment holds without guessing: "3" and 3.0 are 3, 3.7 is not.
 _READERS = {
-    kind: TypeAdapter(Annotated[kind, Field(allow_inf_nan=False)] if kind is float else kind).validate_python
-    for kind in (bool, int, float, str)
+    bool: TypeAdapter(bool).validate_python,
+    int: TypeAdapter(int).validate_python,
+    float: TypeAdapter(Annotated[float, Field(allow_inf_nan=False)]).validate_python,
+    str: TypeAdapter(Annotated[str, AfterValidator(_writable)]).validate_python,
 }
 _WORDS = {bool: "on or off", int: "a whole number", float: "a number", str: "text"}
 

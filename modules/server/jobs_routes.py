@@ -45,7 +45,7 @@ def jobs_router(studio: Studio) -> APIRouter:
 
     @router.post("/jobs/{job_id}/stop")
     def stop(job_id: str, values: Sent) -> Json:
-        """Stops this job if it runs. `how`: "interrupt" (the default, what is done is kept) or "skip" (this batch only)."""
+        """Stops this job if it runs. `how`: "interrupt" (the default; what is done stays) or "skip" (this batch)."""
         studio.stop(job_id, str(values.get("how", "interrupt")))
         return shown(studio.job(job_id))
 
