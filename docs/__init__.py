@@ -1,1 +1,1 @@
-"""The documentation. What the code declares is written out by `python -m docs`; `docs/decisions/` is written by hand."""
+"""The documentation. `python -m docs` writes out what the code declares; `docs/decisions/` is written by hand."""

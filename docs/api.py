@@ -22,9 +22,9 @@ TOP = """# HTTP API
 
 What the page itself uses, for scripts too. Written by `python -m docs`.
 
-Requests and answers are JSON. An error has a fitting status and `{"message": ..., "hint": ...}`: what was seen, and what
-to do. The server answers to `localhost` and to the names given with `--host-name`; requests that a browser sends on
-behalf of another site are refused.
+Requests and answers are JSON. An error has a fitting status and `{"message": ..., "hint": ...}`: what was seen, and
+what to do. The server answers to `localhost` and to the names given with `--host-name`; requests that a browser sends
+on behalf of another site are refused.
 
 ```python
 import json, time, urllib.request

@@ -15,8 +15,8 @@ EXAMPLES = Path(__file__).with_name("examples")
 TOP = """# Extensions
 
 An extension is a folder in `extensions/` with a file `extension.py`. It is loaded at the start; `extensions/example`
-shows a whole one, and `--disable-extension NAME` leaves one out. One that fails, while it is loaded or later, is named on
-the page and in the log, and skipped: it never costs a picture. Written by `python -m docs`.
+shows a whole one, and `--disable-extension NAME` leaves one out. One that fails, while it is loaded or later, is named
+on the page and in the log, and skipped: it never costs a picture. Written by `python -m docs`.
 
 Everything an extension needs comes from one module:
 

@@ -13,9 +13,9 @@ TOP = """# Settings
 What is chosen once. Each is declared once, in `modules/core/settings.py` or by an extension; the Settings tab, the file
 `data/config.json` and this list are computed from that. Written by `python -m docs`.
 
-A value comes from the first of these that has one: the command line, the environment (`EASEL_` and the name in capitals,
-such as `EASEL_CLIP_SKIP=2`), the file, the default. Those marked *pixels* are only defaults for the parameter of the same
-name: they are copied into a job when it is queued, so a change never reaches a job that waits.
+A value comes from the first of these that has one: the command line, the environment (`EASEL_` and the name in
+capitals, such as `EASEL_CLIP_SKIP=2`), the file, the default. Those that say *Pixels* are only defaults for the
+parameter of the same name: they are copied into a job when it is queued, so a change never reaches a job that waits.
 """
 HEADS = ("Name", "Label", "Default", "Allowed", "Meaning")
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 import inspect
 import logging
-import types
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -186,9 +185,13 @@ def _enclose(implementation: Any, context: dict[str, Any], work: Callable[[], No
     implementation.function(*(given[wanted] for wanted in implementation.argnames))
 
 
-def _guarded(plugin: Any, name: str, report: Callable[[str, str, BaseException], None]) -> types.SimpleNamespace:
+class _Listeners:
+    """An extension's guarded functions, by name. Equal only to itself: two without any listener are still two."""
+
+
+def _guarded(plugin: Any, name: str, report: Callable[[str, str, BaseException], None]) -> _Listeners:
     """The plugin's marked functions, each wrapped so that its failure is reported and skipped."""
-    guarded = types.SimpleNamespace()
+    guarded = _Listeners()
     for attribute in dir(plugin):
         function = getattr(plugin, attribute, None)
         marks = getattr(function, f"{PROJECT}_impl", None)

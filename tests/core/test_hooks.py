@@ -74,8 +74,8 @@ class TestListening:
 
 class TestChanged:
     def test_a_value_passes_through_every_listener_in_order_of_registration(self, hooks: Hooks) -> None:
-        hooks.register(listener(sampled=lambda latents: latents + ["one"]), "one")
-        hooks.register(listener(sampled=lambda run, latents: latents + [run]), "two")
+        hooks.register(listener(sampled=lambda latents: [*latents, "one"]), "one")
+        hooks.register(listener(sampled=lambda run, latents: [*latents, run]), "two")
         changed = hooks.changed("sampled", ["start"], argument="latents", run="two", batch=None)
         assert changed == ["start", "one", "two"]
 
@@ -264,3 +264,9 @@ def test_a_moment_that_nobody_listens_to_costs_microseconds(hooks: Hooks) -> Non
         return (time.perf_counter() - began) / 1000
 
     assert min(cost() for _ in range(5)) < 50e-6
+
+
+def test_extensions_that_listen_to_nothing_can_be_many(hooks: Hooks) -> None:
+    hooks.register(SimpleNamespace(), "one")
+    hooks.register(SimpleNamespace(), "two")
+    assert hooks.problems == []

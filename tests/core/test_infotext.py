@@ -168,18 +168,18 @@ REQUESTS = st.builds(
 
 class TestThereAndBack:
     @given(request=REQUESTS)
-    @settings(derandomize=True, deadline=None, max_examples=300)
+    @settings(derandomize=True, deadline=None, max_examples=150)
     def test_a_request_written_and_read_is_the_same_request(self, request: GenerationRequest) -> None:
         text = write(request, Facts(seed=request.seed, model="m", model_hash="0123456789"))
         assert GenerationRequest.checked(read(text, SCHEDULES).values) == request
 
     @given(text=st.text(st.sampled_from('ab ,:"\\\n-/x12') | _CHARACTERS, max_size=60))
-    @settings(derandomize=True, deadline=None, max_examples=300)
+    @settings(derandomize=True, deadline=None, max_examples=150)
     def test_any_text_at_all_can_be_read(self, text: str) -> None:
         GenerationRequest.checked(read(text, SCHEDULES).values)
 
     @given(key=st.from_regex(r"[A-Za-z][\w \-/]{0,8}[A-Za-z0-9]", fullmatch=True), value=NAMES)
-    @settings(derandomize=True, deadline=None, max_examples=200)
+    @settings(derandomize=True, deadline=None, max_examples=100)
     def test_a_note_written_and_read_is_the_same_note(self, key: str, value: str) -> None:
         text = write(GenerationRequest(seed=1), Facts(seed=1, notes={key: value}))
         assert value == key or split(text)[2][key] == value
