@@ -58,9 +58,9 @@ class LiveServer:
 
 @pytest.fixture(scope="module")
 def live_server(tmp_path_factory: pytest.TempPathFactory, toy_checkpoint: Path) -> Iterator[LiveServer]:
-    """The whole program with the toy as its only model; the engine starts with it."""
+    """The whole program, started with the toy."""
     folder = tmp_path_factory.mktemp("program")
-    with serve(folder, ["--models-dir", str(_models_with(folder, toy_checkpoint))]) as server:
+    with serve(folder, ["--models-dir", str(_models_with(folder, toy_checkpoint)), "--ckpt", "toy"]) as server:
         yield server
 
 
