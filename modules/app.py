@@ -9,6 +9,7 @@ import argparse
 import logging
 import logging.handlers
 import os
+import socket
 import sys
 import threading
 import webbrowser
@@ -179,7 +180,7 @@ def _gate(options: argparse.Namespace, password: str | None, gradio_files: Path,
     if options.gradio_auth and not chosen:
         raise UserError("--gradio-auth needs a user and a password.", hint="Write --gradio-auth user:password.")
     return gate(
-        hosts=frozenset(options.host_name),
+        hosts=frozenset([*options.host_name, *([socket.gethostname().lower()] if options.listen else [])]),
         listen=options.listen,
         user=user,
         password=chosen or password,

@@ -15,7 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from .errors import UserError
 from .params import ALL, EXTENSION_PARAMS, Param, param, params_of
 
-LARGEST_SEED = 2**32 - 2
+LARGEST_SEED = 2**53 - 1  # what a browser counts to; drawn ones stay below A1111's limit
+DRAWN_SEEDS = 2**32 - 2
 NOISE_SOURCES = ("NV", "CPU", "GPU")
 LONGEST_PROMPT = 20_000
 

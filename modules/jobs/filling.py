@@ -11,7 +11,7 @@ from ..catalog.scan import ModelFile
 from ..core.errors import UserError
 from ..core.pictures import Abilities
 from ..core.registry import SAMPLERS, SCHEDULES, Registry
-from ..core.request import LARGEST_SEED, GenerationRequest
+from ..core.request import DRAWN_SEEDS, GenerationRequest
 from .models import Models
 
 LONGEST_NAME = 100
@@ -34,7 +34,7 @@ def filled(
     request = request.filled({**recommended(checkpoint), **pixels})
     chosen: dict[str, Any] = {"checkpoint": models.name_of(checkpoint), "vae": models.vae(request.vae)}
     if request.seed == -1:
-        chosen["seed"] = random.randrange(LARGEST_SEED)
+        chosen["seed"] = random.randrange(DRAWN_SEEDS)
     if abilities is not None:
         chosen["sampler"] = _known(request.sampler, abilities.samplers, SAMPLERS)
         chosen["schedule"] = _known(request.schedule, abilities.schedules, SCHEDULES)
