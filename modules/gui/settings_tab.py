@@ -56,7 +56,7 @@ def _wire(page: gr.Blocks, studio: Studio, widgets: dict[str, Component], save: 
     def show() -> list[dict[str, Any]]:
         """What is in force now, for every widget."""
         lists = choice_lists(studio)
-        return [_shown(studio, declared.get(name), lists) for name in widgets]
+        return [shown(studio, declared.get(name), lists) for name in widgets]
 
     def store(given: dict[Component, Any]) -> str:
         return json.dumps(stored(studio, {name: given[widget] for name, widget in widgets.items()}))
@@ -85,7 +85,7 @@ def stored(studio: Studio, given: dict[str, Any]) -> dict[str, str]:
     return {"note": f"Saved. After the next start: {', '.join(late)}." if late else "Saved."}
 
 
-def _shown(studio: Studio, setting: Setting, lists: dict[str, tuple[str, ...]]) -> dict[str, Any]:
+def shown(studio: Studio, setting: Setting, lists: dict[str, tuple[str, ...]]) -> dict[str, Any]:
     """The update of one widget: its value, choices, and help with the value's origin."""
     value, source = studio.settings.explain(setting.name)
     notes = [setting.help, "Counts from the next start." if setting.restart else "", SOURCES.get(source, "")]
