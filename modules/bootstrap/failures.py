@@ -7,6 +7,8 @@ from pathlib import Path
 
 from modules.core.errors import UserError
 
+from .space import SIZES
+
 NO_SPACE = ("No space left on device", "[Errno 28]", "[WinError 112]", "Disk quota exceeded")
 NO_CONNECTION = (
     "Retrying (Retry(",
@@ -22,7 +24,7 @@ def explain(lines: Sequence[str], log: Path) -> UserError:
     """What went wrong in an installation that printed `lines`. The most telling reason wins; pip's own words last."""
     if _any_contains(lines, NO_SPACE):
         message = "The disk ran full while packages were being installed."
-        hint = "Free some space (an installation with CUDA takes about 7 GB, one without 3 GB) and start again."
+        hint = f"Free some space (the installation takes {SIZES}) and start again."
     elif _any_contains(lines, NO_CONNECTION):
         message = "The package index could not be reached, so the installation could not be completed."
         hint = "Check the connection (behind a proxy, set HTTPS_PROXY; for a mirror, PIP_INDEX_URL) and start again."

@@ -21,24 +21,6 @@ from .failures import explain
 from .progress import Progress
 
 PIP = "pip==26.3"  # the same installer on every Python; those that ship with 3.10 to 3.12 show no progress in a pipe
-LEAST_SPACE = 3e9  # bytes: torch without CUDA and everything else, with the downloads beside it
-CUDA_SPACE = 9e9  # bytes: the same with the CUDA libraries that torch brings on Linux
-
-
-def check_space(environment: Environment, free: float) -> None:
-    """Raises UserError when `free` bytes cannot hold even the smallest installation; what is there already counts.
-
-    How large it will be is known only once pip has downloaded it: between the two sizes a warning must do.
-    """
-    room = free + sum(file.lstat().st_size for file in environment.folder.rglob("*"))
-    if room < LEAST_SPACE:
-        raise UserError(
-            f"The disk of {environment.folder.parent} has {free / 1e9:.1f} GB free, and the installation takes at "
-            f"least {LEAST_SPACE / 1e9:.0f} GB ({CUDA_SPACE / 1e9:.0f} GB with CUDA).",
-            hint="Free some space, or move the program to a larger disk, and start again.",
-        )
-    if room < CUDA_SPACE and sys.platform == "linux":
-        _say(f"The disk has {free / 1e9:.1f} GB free; an installation with CUDA takes {CUDA_SPACE / 1e9:.0f} GB.")
 
 
 def has_pip(environment: Environment) -> bool:

@@ -50,8 +50,9 @@ def _set_up(environment: Environment, wanted: tuple[Requirements, ...]) -> None:
     """Makes, completes or repairs the environment. Raises UserError, and OSError where the folder cannot be written."""
     import shutil  # this and the rest only now: a start that finds everything in place has no use for them
 
-    from .install import check_space, has_pip, install, make_environment
+    from .install import has_pip, install, make_environment
     from .lock import locked
+    from .space import check_space
 
     began = time.monotonic()
     environment.folder.mkdir(exist_ok=True)

@@ -9,7 +9,8 @@ import pytest
 
 from modules.bootstrap.environment import Environment
 from modules.bootstrap.failures import explain
-from modules.bootstrap.install import check_space, make_environment
+from modules.bootstrap.install import make_environment
+from modules.bootstrap.space import check_space
 from modules.core.errors import UserError
 
 LOG = Path("/program/.venv/install.log")
@@ -29,7 +30,7 @@ def test_space_that_a_half_done_installation_takes_counts(tmp_path: Path) -> Non
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux wheels of torch bring CUDA")
 def test_space_for_less_than_cuda_is_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     check_space(Environment(tmp_path), free=5e9)
-    assert capsys.readouterr().out == "The disk has 5.0 GB free; an installation with CUDA takes 9 GB.\n"
+    assert capsys.readouterr().out == "The disk has 5.0 GB free, and the installation takes 3 GB (9 GB with CUDA).\n"
     check_space(Environment(tmp_path), free=50e9)
     assert capsys.readouterr().out == ""
 
