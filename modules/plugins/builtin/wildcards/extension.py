@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from modules.plugins.api import Setting, hook
 from modules.text.wildcards import expand, has_wildcards
@@ -19,7 +20,7 @@ Setting(
 
 
 @hook
-def batch_starting(run, batch):
+def batch_starting(run: Any, batch: Any) -> None:
     folder = ROOT / run.settings["wildcards_folder"]
     for note, texts in (("Wildcard prompt", batch.prompts), ("Wildcard negative prompt", batch.negative_prompts)):
         for i, (text, seed) in enumerate(zip(texts, batch.seeds, strict=True)):
