@@ -33,6 +33,11 @@ class Encoder:
         self._known: OrderedDict[tuple[str, int], Tensor] = OrderedDict()
         self._model: Model | None = None
 
+    def forget(self) -> None:
+        """Lets go of the model and of all that was encoded with it."""
+        self._known.clear()
+        self._model = None
+
     def encode(self, run: Run, batch: Batch, model: Model, hooks: Hooks) -> Conditioning:
         """The conditioning of one batch, in the checkpoint's compute dtype."""
         hooks.call("prompts_ready", run=run, batch=batch)
@@ -52,7 +57,7 @@ class Encoder:
     def _one(self, text: str, model: Model, clip_skip: int) -> Tensor:
         """Vectors of one text, shape (1, 77 * chunks, width)."""
         if model is not self._model:
-            self._known.clear()
+            self.forget()
             self._model = model
         key = (text, clip_skip)
         if key not in self._known:

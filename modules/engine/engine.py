@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -20,8 +19,8 @@ from ..core.registry import SAMPLERS
 from ..core.request import GenerationRequest
 from ..core.stop import StopToken
 from ..diffusion.schedules import schedule_names
-from ..weights.load import load_checkpoint
 from ..weights.precision import Precision, choose_precision
+from ..weights.residency import Loader
 from .encode import Encoder
 from .generate import generate
 from .model import Model, hash_behind
@@ -56,6 +55,7 @@ class Engine:
         self._settings = settings
         self._hashes = HashCache(folders.data)
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="hashing")
+        self._loader = Loader(self._precision)
         self._encoder = Encoder()
         self._model: Model | None = None
         self._opened_as = ("", "")
@@ -93,6 +93,7 @@ class Engine:
 
     def close(self) -> None:
         self._model = None
+        self._loader.close()
         self._pool.shutdown(cancel_futures=True)
         self._hashes.close()
 
@@ -107,13 +108,9 @@ class Engine:
             return self._model
         emit(LoadingModel(job, file.name))
         began = time.perf_counter()
-        weights = load_checkpoint(
-            file,
-            device=self._precision.device,
-            dtype=self._precision.dtype,
-            vae_dtype=self._precision.vae_dtype,
-            vae=vae_file.path if vae_file else None,
-        )
+        self._model = None  # the loader owns the weights: only if nobody else holds them can it make room
+        self._encoder.forget()
+        weights = self._loader.open(file, vae_file.path if vae_file else None)
         self._model = Model(
             weights,
             file,
@@ -122,7 +119,6 @@ class Engine:
             hash_behind(self._pool, self._hashes, vae_file) if vae_file else None,
         )
         self._opened_as = (checkpoint, vae)
-        gc.collect()
         seconds = time.perf_counter() - began
         log.info("Loaded %s in %.2f s on %s (%s).", file.label, seconds, weights.device, weights.dtype)
         self._hooks.call("model_loaded", weights=weights)
