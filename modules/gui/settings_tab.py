@@ -65,7 +65,6 @@ def _wire(page: gr.Blocks, studio: Studio, widgets: dict[str, Component], save: 
     page.load(show, None, outputs, **QUICK)
     saved = save.click(store, set(outputs), answer, preprocess=False, **QUICK)
     saved.then(None, answer, None, js=called("answered('settings', ...given)"))
-    saved.then(show, None, outputs, **QUICK)
 
 
 def stored(studio: Studio, given: dict[str, Any]) -> dict[str, str]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 from PIL import Image
@@ -85,9 +86,11 @@ JPEG = _jpeg()
 class PacedProgram:
     """Studio, server and page as they are, around an engine whose pace the test decides. Can be stopped and started."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, extensions: Mapping[str, object] = MappingProxyType({})) -> None:
         self.folder, self.port = folder, 0
         self.hooks = Hooks()
+        for name, extension in extensions.items():
+            self.hooks.register(extension, name)
         self.start()
 
     def start(self) -> None:
@@ -136,9 +139,8 @@ def _nothing_left_running(request: pytest.FixtureRequest) -> Iterator[None]:
 class Visit:
     """A page of the real program in a browser of its own, with what went wrong in it."""
 
-    def __init__(self, context: BrowserContext, address: str) -> None:
-        self.context, self.address = context, address
-        self.page: Page = context.new_page()
+    def __init__(self, page: Page, address: str) -> None:
+        self.page, self.address = page, address
         self.complaints: list[str] = []
         self.outside: list[str] = []
         self.page.on("console", self._heard)
@@ -156,14 +158,32 @@ class Visit:
         self.page.wait_for_function("document.querySelector('easel-engine')?.dataset.state === 'ready'", timeout=60_000)
         self.page.wait_for_function("document.querySelector('#txt2img_width input[type=number]').value === '64'")
 
+    def start_afresh(self) -> None:
+        """The page as after opening it, without the wait."""
+        self.page.evaluate(
+            """async () => {
+                const { apply, form } = await import("/static/values.js");
+                const { say } = await import("/static/message.js");
+                apply("txt2img", { ...form("txt2img").filled });
+                say("txt2img", "");
+                document.querySelector("easel-stage").follow();
+                document.querySelector("#tab_txt2img-button").click();
+            }"""
+        )
+        self.complaints.clear()
+
     def number(self, name: str) -> str:
         return self.page.input_value(f"#txt2img_{name} input[type=number]")
 
     def set_number(self, name: str, value: str) -> None:
         self.page.fill(f"#txt2img_{name} input[type=number]", value)
 
-    def wait_for_picture(self) -> None:
-        self.page.wait_for_selector("#txt2img_picture", timeout=60_000)
+    def wait_for_picture_of(self, prompt: str) -> None:
+        """Until a picture made from this prompt stands on the stage, with its story."""
+        self.page.wait_for_function(
+            "prompt => document.querySelector('.story-prompt')?.textContent === prompt", arg=prompt
+        )
+        self.page.wait_for_selector("#txt2img_picture")
 
     def message(self) -> str:
         self.page.wait_for_selector("#txt2img_message strong")
@@ -178,15 +198,43 @@ class Visit:
             self.outside.append(request.url)
 
 
+@pytest.fixture(scope="module")
+def contexts(browser: Browser) -> Iterator[dict[str, BrowserContext]]:
+    """One per kind of device, so that a page's files are fetched once."""
+    opened: dict[str, BrowserContext] = {}
+    yield opened
+    for context in opened.values():
+        context.close()
+
+
 @pytest.fixture
-def visit(browser: Browser) -> Iterator[Callable[..., Visit]]:
-    """Opens a page: `visit(address, width=390, color_scheme="dark")`."""
-    contexts: list[BrowserContext] = []
+def visit(browser: Browser, contexts: dict[str, BrowserContext]) -> Iterator[Callable[..., Visit]]:
+    """Opens a page in which nothing is kept yet: `visit(address, width=390, color_scheme="dark")`."""
+    pages: list[Page] = []
 
     def open_page(address: str, width: int = 1440, height: int = 900, **options: object) -> Visit:
-        contexts.append(browser.new_context(viewport={"width": width, "height": height}, **options))
-        return Visit(contexts[-1], address)
+        device = f"{width} {height} {options}"
+        if device not in contexts:
+            contexts[device] = browser.new_context(viewport={"width": width, "height": height}, **options)
+        pages.append(contexts[device].new_page())
+        pages[-1].goto(f"{address}/api/engine")
+        pages[-1].evaluate("localStorage.clear()")
+        return Visit(pages[-1], address)
 
     yield open_page
-    for context in contexts:
-        context.close()
+    for page in pages:
+        page.close()
+
+
+@pytest.fixture(scope="module")
+def _desk(browser: Browser, paced: PacedProgram) -> Iterator[Visit]:
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    yield Visit(context.new_page(), paced.address)
+    context.close()
+
+
+@pytest.fixture
+def person(_desk: Visit) -> Visit:
+    """Somebody at the page of `paced`, with defaults in all widgets."""
+    _desk.start_afresh()
+    return _desk

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from modules.core.hooks import hook
+from modules.gui.layout import Ui
+
 from .conftest import PacedProgram, Visit
 
 GENERATE = "#txt2img_generate"
@@ -15,8 +18,7 @@ def start(visit: Visit, program: PacedProgram, hold_at: int, prompt: str = "a li
     visit.page.wait_for_function("document.querySelector('easel-stage.working .preview[src^=\"data:\"]')")
 
 
-def test_while_it_works_the_page_shows_step_percent_and_preview(visit, paced: PacedProgram) -> None:
-    person = visit(paced.address)
+def test_while_it_works_the_page_shows_step_percent_and_preview(person: Visit, paced: PacedProgram) -> None:
     page = person.page
     person.set_number("batch_count", "2")
     start(person, paced, hold_at=6)
@@ -29,7 +31,7 @@ def test_while_it_works_the_page_shows_step_percent_and_preview(visit, paced: Pa
 
     paced.engine.go_on()
     page.wait_for_function("document.title === 'Easel'")
-    person.wait_for_picture()
+    person.wait_for_picture_of("a lighthouse")
     assert page.locator(".film .thumb img").count() == 2
     assert "Steps: 4, Sampler: " in page.inner_text("#html_info_txt2img")
     assert person.complaints == [] and person.outside == []
@@ -41,10 +43,10 @@ PLACES = """() => [".frame", ".film", ".progress", ".story", "#txt2img_generate"
 })"""
 
 
-def test_nothing_moves_when_preview_and_picture_arrive(visit, paced: PacedProgram) -> None:
-    person = visit(paced.address)
+def test_nothing_moves_when_preview_and_picture_arrive(person: Visit, paced: PacedProgram) -> None:
     person.set_number("width", "128")
     paced.engine.may_go.clear()
+    person.page.fill("#txt2img_prompt textarea", "a wide one")
     person.page.click(GENERATE)
     person.page.wait_for_selector("easel-stage.working")
     before = person.page.evaluate(PLACES)
@@ -55,12 +57,11 @@ def test_nothing_moves_when_preview_and_picture_arrive(visit, paced: PacedProgra
     person.page.wait_for_function("document.querySelector('.preview[src^=\"data:\"]')")
     assert person.page.evaluate(PLACES) == before
     paced.engine.go_on()
-    person.page.wait_for_selector(".story-settings")
+    person.page.wait_for_function("document.querySelector('.story-settings')?.textContent.includes('Size: 128x64')")
     assert person.page.evaluate(PLACES) == before
 
 
-def test_reloading_in_the_middle_loses_nothing(visit, paced: PacedProgram) -> None:
-    person = visit(paced.address)
+def test_reloading_in_the_middle_loses_nothing(person: Visit, paced: PacedProgram) -> None:
     person.set_number("steps", "8")
     start(person, paced, hold_at=6, prompt="a boat")
     person.open()
@@ -69,20 +70,19 @@ def test_reloading_in_the_middle_loses_nothing(visit, paced: PacedProgram) -> No
     assert person.page.input_value("#txt2img_prompt textarea") == "a boat"
     assert person.number("steps") == "8"
     paced.engine.go_on()
-    person.wait_for_picture()
+    person.wait_for_picture_of("a boat")
 
 
-def test_a_second_device_sees_the_same_job(visit, paced: PacedProgram) -> None:
-    person, other = visit(paced.address), visit(paced.address, width=390, height=844)
+def test_a_second_device_sees_the_same_job(person: Visit, visit, paced: PacedProgram) -> None:
+    other = visit(paced.address, width=390, height=844)
     start(person, paced, hold_at=2, prompt="a shared boat")
     other.page.wait_for_function("document.title === '50% · Easel'")
     assert other.page.inner_text(".job-running .job-prompt") == "a shared boat"
     paced.engine.go_on()
-    other.wait_for_picture()
+    other.wait_for_picture_of("a shared boat")
 
 
-def test_generate_queues_another_while_one_runs_and_waiting_ones_can_be_cancelled(visit, paced: PacedProgram) -> None:
-    person = visit(paced.address)
+def test_generate_queues_another_and_waiting_ones_can_be_cancelled(person: Visit, paced: PacedProgram) -> None:
     page = person.page
     start(person, paced, hold_at=1, prompt="first")
     page.fill("#txt2img_prompt textarea", "second")
@@ -99,27 +99,24 @@ def test_generate_queues_another_while_one_runs_and_waiting_ones_can_be_cancelle
     assert paced.engine.made[-2:] == ["first", "third"]
 
 
-def test_esc_interrupts_and_keeps_what_is_done(visit, paced: PacedProgram) -> None:
-    person = visit(paced.address)
+def test_esc_interrupts_and_keeps_what_is_done(person: Visit, paced: PacedProgram) -> None:
     person.set_number("batch_count", "3")
-    start(person, paced, hold_at=5)
+    start(person, paced, hold_at=5, prompt="stopped halfway")
     person.page.keyboard.press("Escape")
     person.page.wait_for_function("document.querySelector('.doing').textContent.startsWith('Stopped')")
-    person.wait_for_picture()
+    person.wait_for_picture_of("stopped halfway")
     assert person.page.locator(".film .thumb").count() == 1
 
 
-def test_esc_closes_a_list_before_it_interrupts(visit, paced: PacedProgram) -> None:
-    person = visit(paced.address)
+def test_esc_closes_a_list_before_it_interrupts(person: Visit, paced: PacedProgram) -> None:
     start(person, paced, hold_at=1)
     person.page.click("#txt2img_sampling input")
-    person.page.wait_for_selector("ul.options")
+    person.page.wait_for_selector("ul.option-list")
     person.page.keyboard.press("Escape")
     assert paced.studio.jobs()[0].state == "running"
 
 
-def test_skip_leaves_out_one_batch_only(visit, paced: PacedProgram) -> None:
-    person = visit(paced.address)
+def test_skip_leaves_out_one_batch_only(person: Visit, paced: PacedProgram) -> None:
     person.set_number("batch_count", "2")
     start(person, paced, hold_at=1)
     person.page.click("#txt2img_skip")
@@ -130,8 +127,7 @@ def test_skip_leaves_out_one_batch_only(visit, paced: PacedProgram) -> None:
     assert len(paced.studio.jobs()[0].pictures) == 1
 
 
-def test_a_failing_job_is_one_sentence_and_the_next_works(visit, paced: PacedProgram) -> None:
-    person = visit(paced.address)
+def test_a_failing_job_is_one_sentence_and_the_next_works(person: Visit, paced: PacedProgram) -> None:
     page = person.page
     page.fill("#txt2img_prompt textarea", "nan")
     page.click(GENERATE)
@@ -141,12 +137,11 @@ def test_a_failing_job_is_one_sentence_and_the_next_works(visit, paced: PacedPro
     page.wait_for_function("!document.querySelector('.job-failed')")
     page.fill("#txt2img_prompt textarea", "a boat again")
     page.click(GENERATE)
-    person.wait_for_picture()
+    person.wait_for_picture_of("a boat again")
     assert page.locator("#txt2img_message strong").count() == 0
 
 
-def test_a_server_that_was_away_comes_back_and_the_page_goes_on_by_itself(visit, paced: PacedProgram) -> None:
-    person = visit(paced.address)
+def test_a_server_that_was_away_comes_back_and_the_page_goes_on_by_itself(person: Visit, paced: PacedProgram) -> None:
     page = person.page
     page.fill("#txt2img_prompt textarea", "typed before")
     paced.stop()
@@ -161,3 +156,22 @@ def test_a_server_that_was_away_comes_back_and_the_page_goes_on_by_itself(visit,
     assert page.input_value("#txt2img_prompt textarea") == "typed before"
     page.click(GENERATE)
     page.wait_for_function("document.querySelector('.story-prompt')?.textContent === 'typed before'")
+
+
+class Sparkle:
+    @hook
+    def building_ui(self, ui: Ui) -> None:
+        ui.tab("Sparkle", lambda: None)
+
+
+def test_a_page_reloads_itself_when_the_server_came_back_with_another_page(person: Visit, paced: PacedProgram) -> None:
+    person.page.fill("#txt2img_prompt textarea", "typed before")
+    paced.stop()
+    paced.hooks.register(Sparkle(), "sparkle")
+    paced.start()
+    try:
+        person.page.wait_for_selector("#tab_sparkle-button", timeout=30_000)
+        person.ready()
+        assert person.page.input_value("#txt2img_prompt textarea") == "typed before"
+    finally:
+        paced.hooks.unregister("sparkle")

@@ -2,7 +2,15 @@
 import { el } from "./element.js";
 import { apply, changes, form } from "./values.js";
 
-const RATIOS = [[1, 1], [4, 3], [3, 2], [16, 9], [3, 4], [2, 3], [9, 16]];
+const RATIOS = [
+  [1, 1],
+  [4, 3],
+  [3, 2],
+  [16, 9],
+  [3, 4],
+  [2, 3],
+  [9, 16],
+];
 const COARSE = 64;
 const FINE = 32;
 const FINEST = 8;
@@ -20,7 +28,12 @@ class Aspects extends HTMLElement {
     this.tab = this.getAttribute("tab");
     this.buttons = RATIOS.map((ratio) => {
       const shape = el("i", { "aria-hidden": "true", style: `aspect-ratio: ${ratio[0]} / ${ratio[1]}` });
-      const button = el("button", { type: "button", class: "chip", onclick: () => this.choose(ratio) }, shape, `${ratio[0]}:${ratio[1]}`);
+      const button = el(
+        "button",
+        { type: "button", class: "chip", onclick: () => this.choose(ratio) },
+        shape,
+        `${ratio[0]}:${ratio[1]}`,
+      );
       return button;
     });
     this.setAttribute("role", "group");

@@ -17,7 +17,14 @@ export function iconButton(icon, label, onclick, { text = false, ...attributes }
   const image = el("span", { class: `icon icon-${icon}`, "aria-hidden": "true" });
   return el(
     "button",
-    { type: "button", class: text ? "button" : "button bare", title: label, "aria-label": label, onclick, ...attributes },
+    {
+      type: "button",
+      class: text ? "button" : "button bare",
+      title: label,
+      "aria-label": label,
+      onclick,
+      ...attributes,
+    },
     image,
     text && el("span", { class: "button-text" }, text),
   );

@@ -15,7 +15,14 @@ class Engine extends HTMLElement {
   connectedCallback() {
     if (this.words) return;
     this.words = el("span", { class: "engine-words" });
-    this.append(el("span", { class: "engine", role: "status" }, el("i", { class: "engine-dot", "aria-hidden": "true" }), this.words));
+    this.append(
+      el(
+        "span",
+        { class: "engine", role: "status" },
+        el("i", { class: "engine-dot", "aria-hidden": "true" }),
+        this.words,
+      ),
+    );
     store.watch(["engine", "connection"], () => this.draw());
   }
 
@@ -24,7 +31,8 @@ class Engine extends HTMLElement {
     this.dataset.state = store.connected === false ? "away" : engine.state;
     const words = store.connected === false ? "Not connected" : (WORDS[engine.state] ?? WORDS.ready)(engine);
     setText(this.words, words);
-    this.title = engine.state === "ready" ? `${engine.model}: ready` : `${engine.message} ${engine.hint}`.trim() || words;
+    this.title =
+      engine.state === "ready" ? `${engine.model}: ready` : `${engine.message} ${engine.hint}`.trim() || words;
   }
 }
 

@@ -4,15 +4,20 @@ import { changeWeight } from "./prompt.js";
 import { stop } from "./stops.js";
 import { store } from "./store.js";
 
-document.addEventListener("keydown", (event) => {
-  const control = event.ctrlKey || event.metaKey;
-  if (event.key === "Enter" && control) press(event, () => document.getElementById(`${shownTab()}_generate`)?.click());
-  else if (event.key === "Enter" && event.altKey) press(event, () => stop("skip"));
-  else if (event.key === "Escape" && store.running && !somethingIsOpen(event)) press(event, () => stop("interrupt"));
-  else if (control && (event.key === "ArrowUp" || event.key === "ArrowDown") && isPrompt(event.target)) {
-    press(event, () => changeWeight(event.target, event.key === "ArrowUp" ? 1 : -1));
-  }
-}, true);
+document.addEventListener(
+  "keydown",
+  (event) => {
+    const control = event.ctrlKey || event.metaKey;
+    if (event.key === "Enter" && control)
+      press(event, () => document.getElementById(`${shownTab()}_generate`)?.click());
+    else if (event.key === "Enter" && event.altKey) press(event, () => stop("skip"));
+    else if (event.key === "Escape" && store.running && !somethingIsOpen(event)) press(event, () => stop("interrupt"));
+    else if (control && (event.key === "ArrowUp" || event.key === "ArrowDown") && isPrompt(event.target)) {
+      press(event, () => changeWeight(event.target, event.key === "ArrowUp" ? 1 : -1));
+    }
+  },
+  true,
+);
 
 function press(event, act) {
   event.preventDefault();
@@ -22,19 +27,13 @@ function press(event, act) {
 
 /** Esc belongs to an open dialogue, list of choices or input method first. */
 function somethingIsOpen(event) {
-  return event.isComposing || document.querySelector("dialog[open]") || event.target.getAttribute?.("aria-expanded") === "true";
+  return (
+    event.isComposing ||
+    document.querySelector("dialog[open]") ||
+    event.target.getAttribute?.("aria-expanded") === "true"
+  );
 }
 
 function isPrompt(target) {
   return target.matches?.('textarea[id], [id$="_prompt"] textarea');
 }
-
-// Gradio's number beside a slider jumps to the slider's range when it is left. The range is comfort, not a limit, and a
-// wrong number deserves a sentence instead of a silent change: what was typed stays.
-document.addEventListener(
-  "blur",
-  (event) => {
-    if (event.target.matches?.('.field input[type="number"]')) event.stopImmediatePropagation();
-  },
-  true,
-);

@@ -26,11 +26,11 @@ export function say(tab, message, hint = "", kind = "error") {
   document.querySelector(`easel-message[tab="${CSS.escape(tab)}"]`)?.say(message, hint, kind);
 }
 
-/** The server's answer to Generate or Save. */
+/** The server's answer to Generate or Save. A queued job may have failed and said so before this arrives. */
 export function answered(tab, answer) {
   const { message = "", hint = "", note = "" } = JSON.parse(answer || "{}");
   if (note) say(tab, note, "", "note");
-  else say(tab, message, hint);
+  else if (message) say(tab, message, hint);
 }
 
 /** Runs something that may be refused, and says why. */

@@ -31,7 +31,12 @@ class NoticeList extends HTMLElement {
   draw() {
     this.replaceChildren(
       ...[...notices.shown].map(([key, sentence]) =>
-        el("p", { class: "notice", dir: "auto" }, sentence, iconButton("close", "Put away", () => notices.remove(key))),
+        el(
+          "p",
+          { class: "notice", dir: "auto" },
+          sentence,
+          iconButton("close", "Put away", () => notices.remove(key)),
+        ),
       ),
     );
   }

@@ -5,7 +5,10 @@ import { ask } from "./server.js";
 import { apply, changes } from "./values.js";
 
 const PAUSE = 250;
-const BOXES = [["prompt", "token_counter", "Tokens in the prompt"], ["neg_prompt", "negative_token_counter", "Tokens in the negative prompt"]];
+const BOXES = [
+  ["prompt", "token_counter", "Tokens in the prompt"],
+  ["neg_prompt", "negative_token_counter", "Tokens in the negative prompt"],
+];
 const SETTINGS = /\bSteps: \d+, Sampler: /;
 const WEIGHT_STEP = 0.1;
 
@@ -77,4 +80,3 @@ export function changeWeight(box, direction) {
 }
 
 for (const tab of ["txt2img", "img2img", "inpaint"]) for (const box of BOXES) prepare(tab, box);
-

@@ -22,10 +22,18 @@ class Queue extends HTMLElement {
 
   draw() {
     const jobs = store.list.filter((job) => SHOWN.includes(job.state) && !job.dismissed);
-    jobs.sort((a, b) => SHOWN.indexOf(a.state) - SHOWN.indexOf(b.state) || (a.state === "waiting" ? a.created - b.created : b.created - a.created));
+    jobs.sort(
+      (a, b) =>
+        SHOWN.indexOf(a.state) - SHOWN.indexOf(b.state) ||
+        (a.state === "waiting" ? a.created - b.created : b.created - a.created),
+    );
     setText(this.count, jobs.length ? String(jobs.length) : "");
     const entries = jobs.slice(0, MOST).map((job) => this.entry(job));
-    this.entries.replaceChildren(...(entries.length ? entries : [el("li", { class: "queue-empty" }, "Nothing waits. Generate adds a job at any time.")]));
+    this.entries.replaceChildren(
+      ...(entries.length
+        ? entries
+        : [el("li", { class: "queue-empty" }, "Nothing waits. Generate adds a job at any time.")]),
+    );
     this.drawProgress();
   }
 
@@ -35,7 +43,11 @@ class Queue extends HTMLElement {
     return el(
       "li",
       { class: `job job-${job.state}`, "data-job": job.id },
-      el("p", { class: "job-prompt", dir: "auto", title: job.prompt.slice(0, 1000) }, job.prompt.slice(0, 200) || "(no prompt)"),
+      el(
+        "p",
+        { class: "job-prompt", dir: "auto", title: job.prompt.slice(0, 1000) },
+        job.prompt.slice(0, 200) || "(no prompt)",
+      ),
       el("p", { class: "job-state", title: what }, el("b", {}, WORDS[job.state]), ` · ${what}`),
       el("div", { class: "job-actions" }, ...this.actions(job)),
       job.state === "running" && el("i", { class: "job-progress", "aria-hidden": "true" }),

@@ -16,10 +16,16 @@ class Recent extends HTMLElement {
   draw() {
     const tab = this.getAttribute("tab");
     const tiles = store.recent.map((picture) => {
-      if (!this.tiles.has(picture.id)) this.tiles.set(picture.id, thumbnail(picture, () => stageOf(tab)?.pick(picture, store.recent)));
+      if (!this.tiles.has(picture.id))
+        this.tiles.set(
+          picture.id,
+          thumbnail(picture, () => stageOf(tab)?.pick(picture, store.recent)),
+        );
       return this.tiles.get(picture.id);
     });
-    this.grid.replaceChildren(...(tiles.length ? tiles : [el("p", { class: "quiet" }, "Your pictures will gather here.")]));
+    this.grid.replaceChildren(
+      ...(tiles.length ? tiles : [el("p", { class: "quiet" }, "Your pictures will gather here.")]),
+    );
   }
 }
 

@@ -1,5 +1,5 @@
 // The stage: the picture being made or chosen, how far it is, the job's film strip, and the picture's story.
-import { el, iconButton, setText, shownTab } from "./element.js";
+import { el, setText } from "./element.js";
 import { generated } from "./generate.js";
 import { story } from "./story.js";
 import { store } from "./store.js";
@@ -7,6 +7,7 @@ import { thumbnail } from "./thumbnail.js";
 import { changes, form } from "./values.js";
 import { view } from "./viewer.js";
 
+const MOST_WAITING = 24;
 const stages = new Map();
 export const stageOf = (tab) => stages.get(tab);
 
@@ -19,6 +20,7 @@ export function shownSeed(tab) {
 class Stage extends HTMLElement {
   picked = null; // a picture chosen by hand; null: follow the newest job
   among = [];
+  tiles = new Map(); // of the film, by picture
 
   connectedCallback() {
     if (this.box) return;
@@ -36,22 +38,46 @@ class Stage extends HTMLElement {
     this.preview = el("img", { class: "preview", alt: "", hidden: true });
     this.image = el("img", { class: "picture", alt: "", hidden: true });
     this.blank = el("p", { class: "blank" });
-    this.open = el("button", { type: "button", class: "frame", onclick: () => this.view(), "aria-label": "Full screen" }, this.blank, this.preview, this.image);
+    this.open = el(
+      "button",
+      { type: "button", class: "frame", onclick: () => this.view(), "aria-label": "Full screen" },
+      this.blank,
+      this.preview,
+      this.image,
+    );
     this.box = el("div", { class: "stage-box" }, this.open);
     this.fill = el("i");
     this.doing = el("span", { class: "doing" });
     this.left = el("span", { class: "left" });
-    this.bar = el("div", { class: "bar", role: "progressbar", "aria-label": "Progress", "aria-valuemin": 0, "aria-valuemax": 100 }, this.fill);
-    this.film = el("div", { class: "film", id: `${this.tab}_gallery`, role: "group", "aria-label": "Pictures of this job" });
+    this.bar = el(
+      "div",
+      { class: "bar", role: "progressbar", "aria-label": "Progress", "aria-valuemin": 0, "aria-valuemax": 100 },
+      this.fill,
+    );
+    this.film = el("div", {
+      class: "film",
+      id: `${this.tab}_gallery`,
+      role: "group",
+      "aria-label": "Pictures of this job",
+    });
     this.story = story(this.tab);
-    this.append(this.box, el("div", { class: "progress" }, this.bar, el("p", { class: "progress-words" }, this.doing, this.left)), this.film, this.story.element);
+    this.append(
+      this.box,
+      el("div", { class: "progress" }, this.bar, el("p", { class: "progress-words" }, this.doing, this.left)),
+      this.film,
+      this.story.element,
+    );
   }
 
   /** The job that the stage shows: the one of a picked picture, else the running one, else the newest with pictures. */
   get job() {
     if (this.picked) return store.jobs.get(this.picked.job) ?? null;
     const own = store.list.filter((job) => job.tab === this.tab);
-    return own.find((job) => job.state === "running") ?? own.find((job) => job.pictures.length || job.state === "failed") ?? null;
+    return (
+      own.find((job) => job.state === "running") ??
+      own.find((job) => job.pictures.length || job.state === "failed") ??
+      null
+    );
   }
 
   get live() {
@@ -104,7 +130,12 @@ class Stage extends HTMLElement {
     }
     if (this.shown === picture.id) return;
     this.shown = picture.id;
-    const next = el("img", { class: "picture", src: picture.url, alt: picture.prompt || `Picture ${picture.id}`, id: `${this.tab}_picture` });
+    const next = el("img", {
+      class: "picture",
+      src: picture.url,
+      alt: picture.prompt || `Picture ${picture.id}`,
+      id: `${this.tab}_picture`,
+    });
     await next.decode().catch(() => {});
     if (this.shown !== picture.id) return;
     this.image.replaceWith(next);
@@ -137,17 +168,21 @@ class Stage extends HTMLElement {
   drawFilm() {
     const job = this.job;
     const pictures = job?.pictures ?? (this.picked ? [this.picked] : []);
+    const known = this.tiles;
+    this.tiles = new Map();
     const tiles = pictures.map((picture) => {
-      const tile = thumbnail(picture, () => this.pick(picture));
+      const tile = known.get(picture.id) ?? thumbnail(picture, () => this.pick(picture));
+      this.tiles.set(picture.id, tile);
       tile.setAttribute("aria-current", String(this.picture?.id === picture.id));
       return tile;
     });
     if (job?.state === "running") {
-      const waiting = Math.min(job.total - pictures.length, 24);
-      for (let i = 0; i < waiting; i += 1) {
-        const live = i === 0;
-        tiles.push(el("button", { type: "button", class: live ? "thumb thumb-live" : "thumb thumb-waiting", disabled: !live, "aria-label": "The picture being made", "aria-current": String(live && this.live && !this.picture), onclick: () => this.follow() }));
-      }
+      const live = { type: "button", class: "thumb thumb-live", "aria-label": "The picture being made" };
+      const current = String(this.live && !this.picture);
+      if (job.total > pictures.length)
+        tiles.push(el("button", { ...live, "aria-current": current, onclick: () => this.follow() }));
+      const waiting = Math.min(job.total - pictures.length - 1, MOST_WAITING);
+      for (let i = 0; i < waiting; i += 1) tiles.push(el("i", { class: "thumb thumb-waiting", "aria-hidden": "true" }));
     }
     this.film.replaceChildren(...tiles);
     this.film.querySelector('[aria-current="true"]')?.scrollIntoView({ block: "nearest", inline: "nearest" });
@@ -162,24 +197,35 @@ class Stage extends HTMLElement {
     this.fill.style.setProperty("--fraction", running ? (progress?.fraction ?? 0) : 0);
     if (running) this.bar.setAttribute("aria-valuenow", percent);
     else this.bar.removeAttribute("aria-valuenow");
-    setText(this.doing, running ? doing(progress) : summary(job, this.picture));
-    setText(this.left, running ? [`${percent}%`, progress && left(progress.seconds_left)].filter(Boolean).join(" · ") : "");
+    setText(this.doing, running ? doing(job, progress) : summary(job, this.picture));
+    setText(
+      this.left,
+      running
+        ? [`${percent}%`, percent < 100 && progress && left(progress.seconds_left)].filter(Boolean).join(" · ")
+        : "",
+    );
   }
 
   view() {
     const pictures = this.among.length ? this.among : (this.job?.pictures ?? []);
     const picture = this.picture;
-    if (picture) view(pictures.some((one) => one.id === picture.id) ? pictures : [picture], picture, (chosen) => this.pick(chosen, this.among));
+    if (picture)
+      view(pictures.some((one) => one.id === picture.id) ? pictures : [picture], picture, (chosen) =>
+        this.pick(chosen, this.among),
+      );
   }
 }
 
 customElements.define("easel-stage", Stage);
 
-function doing(progress) {
+function doing(job, progress) {
+  if (store.stopping === job.id) return "Stopping…";
   if (store.engine.state === "loading") return `Loading ${store.engine.model}…`;
   if (!progress) return store.engine.state === "starting" ? "The engine is starting…" : "Preparing…";
   const { first, last, pictures } = progress;
-  const which = last > first ? `pictures ${first + 1} to ${last + 1} of ${pictures}` : `picture ${first + 1} of ${pictures}`;
+  if (progress.fraction >= 1) return "Finishing…";
+  const which =
+    last > first ? `pictures ${first + 1} to ${last + 1} of ${pictures}` : `picture ${first + 1} of ${pictures}`;
   return `Step ${progress.step} of ${progress.steps}${pictures > 1 ? ` · ${which}` : ""}`;
 }
 
@@ -188,7 +234,9 @@ function left(seconds) {
   const whole = Math.ceil(seconds);
   if (whole < 60) return `${whole} s left`;
   const minutes = Math.floor(whole / 60);
-  return minutes < 60 ? `${minutes}:${String(whole % 60).padStart(2, "0")} left` : `${Math.floor(minutes / 60)} h ${minutes % 60} min left`;
+  return minutes < 60
+    ? `${minutes}:${String(whole % 60).padStart(2, "0")} left`
+    : `${Math.floor(minutes / 60)} h ${minutes % 60} min left`;
 }
 
 function summary(job, picture) {
@@ -197,5 +245,7 @@ function summary(job, picture) {
   if (!picture) return "";
   const seconds = job?.finished && job.started ? job.finished - job.started : null;
   const state = { stopped: "Stopped", interrupted: "Interrupted", failed: "Failed" }[job?.state];
-  return [state, `${picture.width} × ${picture.height}`, `seed ${picture.seed}`, seconds && `${seconds.toFixed(1)} s`].filter(Boolean).join(" · ");
+  return [state, `${picture.width} × ${picture.height}`, `seed ${picture.seed}`, seconds && `${seconds.toFixed(1)} s`]
+    .filter(Boolean)
+    .join(" · ");
 }

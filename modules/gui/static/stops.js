@@ -9,13 +9,32 @@ class Stops extends HTMLElement {
     if (this.buttons) return;
     const tab = this.getAttribute("tab");
     this.buttons = [
-      el("button", { type: "button", class: "button", id: `${tab}_skip`, title: "Leave out the pictures being made now, go on with the next (Alt+Enter)", onclick: () => stop("skip") }, "Skip"),
-      el("button", { type: "button", class: "button", id: `${tab}_interrupt`, title: "End the job, keep what is done (Esc)", onclick: () => stop("interrupt") }, "Interrupt"),
+      el(
+        "button",
+        {
+          type: "button",
+          class: "button",
+          id: `${tab}_skip`,
+          title: "Leave out the pictures being made now, go on with the next (Alt+Enter)",
+          onclick: () => stop("skip"),
+        },
+        "Skip",
+      ),
+      el(
+        "button",
+        {
+          type: "button",
+          class: "button",
+          id: `${tab}_interrupt`,
+          title: "End the job, keep what is done (Esc)",
+          onclick: () => stop("interrupt"),
+        },
+        "Interrupt",
+      ),
     ];
     this.append(...this.buttons);
     store.watch(["jobs"], () => {
       const running = store.running;
-      if (running?.id !== this.stopping) this.stopping = null;
       this.buttons[0].disabled = !running || running.total < 2;
       this.buttons[1].disabled = !running;
     });
@@ -25,5 +44,9 @@ class Stops extends HTMLElement {
 customElements.define("easel-stops", Stops);
 
 export function stop(how) {
-  if (store.running) attempt(() => ask("/api/stop", { how }));
+  const running = store.running;
+  if (!running) return;
+  if (how === "interrupt") store.stopping = running.id;
+  store.tell("progress");
+  attempt(() => ask("/api/stop", { how }));
 }

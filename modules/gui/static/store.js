@@ -2,6 +2,7 @@
 import { ask, listen } from "./server.js";
 
 const MOST_RECENT = 90;
+const MOST_JOBS = 300;
 const OVER = ["finished", "stopped", "failed", "interrupted", "cancelled"];
 
 class Store extends EventTarget {
@@ -11,6 +12,7 @@ class Store extends EventTarget {
   progress = null;
   preview = null;
   recent = [];
+  stopping = null; // the job that somebody here asked to end
 
   /** Calls `draw` now and whenever one of `kinds` changed: connection, engine, jobs, progress, preview, recent. */
   watch(kinds, draw) {
@@ -32,11 +34,14 @@ class Store extends EventTarget {
   }
 
   start() {
-    listen((kind, data) => this[`on_${kind}`](data), (connected) => {
-      if (this.connected === connected) return;
-      this.connected = connected;
-      this.tell("connection");
-    });
+    listen(
+      (kind, data) => this[`on_${kind}`](data),
+      (connected) => {
+        if (this.connected === connected) return;
+        this.connected = connected;
+        this.tell("connection");
+      },
+    );
   }
 
   tell(...kinds) {
@@ -61,11 +66,17 @@ class Store extends EventTarget {
   on_job(job) {
     const before = this.jobs.get(job.id);
     this.jobs.set(job.id, job);
+    if (this.jobs.size > MOST_JOBS) this.forgetOldest();
     if (this.progress?.job === job.id && OVER.includes(job.state)) this.progress = this.preview = null;
     this.tell("jobs", "progress", "preview");
     if (job.state === "failed" && before && before.state !== "failed") {
       this.dispatchEvent(new CustomEvent("failed", { detail: job }));
     }
+  }
+
+  forgetOldest() {
+    const over = this.list.filter((job) => OVER.includes(job.state));
+    for (const job of over.slice(MOST_JOBS / 2)) this.jobs.delete(job.id);
   }
 
   on_progress(progress) {
@@ -81,7 +92,8 @@ class Store extends EventTarget {
   on_picture(picture) {
     const job = this.jobs.get(picture.job);
     if (job && !job.pictures.some((known) => known.id === picture.id)) job.pictures = [...job.pictures, picture];
-    if (!this.recent.some((known) => known.id === picture.id)) this.recent = [picture, ...this.recent].slice(0, MOST_RECENT);
+    if (!this.recent.some((known) => known.id === picture.id))
+      this.recent = [picture, ...this.recent].slice(0, MOST_RECENT);
     this.tell("jobs", "recent");
   }
 

@@ -12,11 +12,18 @@ export function story(tab) {
   const actions = el(
     "div",
     { class: "story-actions" },
-    iconButton("reuse", "Set the widgets as they were for this picture", () => useSettings(tab, picture.infotext), { text: "Reuse settings" }),
+    iconButton("reuse", "Set the widgets as they were for this picture", () => useSettings(tab, picture.infotext), {
+      text: "Reuse settings",
+    }),
     iconButton("copy", "Copy the settings text", () => copy(tab, picture.infotext), { text: "Copy" }),
     iconButton("download", "Download the picture", () => download(picture), { text: "Download" }),
   );
-  const element = el("section", { class: "story", "aria-label": "Settings of the picture", hidden: true }, el("div", { class: "story-head" }, file, actions), text);
+  const element = el(
+    "section",
+    { class: "story", "aria-label": "Settings of the picture", hidden: true },
+    el("div", { class: "story-head" }, file, actions),
+    text,
+  );
 
   return {
     element,

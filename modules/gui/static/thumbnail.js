@@ -3,6 +3,16 @@ import { el } from "./element.js";
 
 export function thumbnail(picture, onclick) {
   const words = picture.prompt || `Picture ${picture.id}`;
-  const image = el("img", { src: picture.thumbnail, alt: words.slice(0, 200), loading: "lazy", decoding: "async", draggable: "false" });
-  return el("button", { type: "button", class: "thumb", "data-picture": picture.id, title: words.slice(0, 300), onclick }, image);
+  const image = el("img", {
+    src: picture.thumbnail,
+    alt: words.slice(0, 200),
+    loading: "lazy",
+    decoding: "async",
+    draggable: "false",
+  });
+  return el(
+    "button",
+    { type: "button", class: "thumb", "data-picture": picture.id, title: words.slice(0, 300), onclick },
+    image,
+  );
 }

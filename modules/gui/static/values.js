@@ -27,7 +27,10 @@ class Form {
   fill(names, offers, now) {
     const updates = names.map((name, i) => this.update(name, offers[name], now[i]));
     this.ready = true;
-    this.remember(names, names.map((name, i) => (updates[i] && "value" in updates[i] ? updates[i].value : now[i])));
+    this.remember(
+      names,
+      names.map((name, i) => (updates[i] && "value" in updates[i] ? updates[i].value : now[i])),
+    );
     return updates;
   }
 

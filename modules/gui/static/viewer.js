@@ -57,7 +57,8 @@ class Viewer {
     this.image.width = width;
     this.image.height = height;
     setText(this.words, `${at + 1} of ${this.pictures.length} · ${width} × ${height} · seed ${seed}`);
-    for (const id of ["viewer_previous", "viewer_next"]) this.dialog.querySelector(`#${id}`).hidden = this.pictures.length < 2;
+    for (const id of ["viewer_previous", "viewer_next"])
+      this.dialog.querySelector(`#${id}`).hidden = this.pictures.length < 2;
     this.place(1, 0, 0);
   }
 
@@ -66,7 +67,12 @@ class Viewer {
   }
 
   key(event) {
-    const act = { ArrowLeft: () => this.walk(-1), ArrowRight: () => this.walk(1), z: () => this.toggle(), s: () => download(this.picture) }[event.key];
+    const act = {
+      ArrowLeft: () => this.walk(-1),
+      ArrowRight: () => this.walk(1),
+      z: () => this.toggle(),
+      s: () => download(this.picture),
+    }[event.key];
     if (!act || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
     event.stopPropagation();
