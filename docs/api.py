@@ -29,9 +29,11 @@ on behalf of another site are refused.
 ```python
 import json, time, urllib.request
 
+
 def call(path, values=None):
     data = None if values is None else json.dumps(values).encode()
     return json.load(urllib.request.urlopen(f"http://127.0.0.1:7860{path}", data))
+
 
 job = call("/api/jobs", {"prompt": "a red balloon over the sea", "steps": 20})
 while job["state"] in ("waiting", "running"):
