@@ -171,4 +171,5 @@ def test_a_killed_server_loses_nothing(tmp_path, toy_checkpoint):
         again = running.client.post(f"/api/jobs/{long}/resubmit").json()["id"]
         wait_for(lambda: running.client.get(f"/api/jobs/{again}").json()["pictures"])
     finally:
-        assert running.end(signal.SIGINT) == 0
+        code = running.end(signal.SIGINT)
+    assert code == 0

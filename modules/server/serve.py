@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -23,6 +24,13 @@ class WebServer(uvicorn.Server):
         usual = {"log_level": "warning", "server_header": False, "timeout_graceful_shutdown": SECONDS_TO_END}
         super().__init__(uvicorn.Config(app, **{**usual, **options}))
         self._closing = closing
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Ctrl+C and SIGTERM end the serving, not the process: there is more to close, and the exit code is 0."""
+        with super().capture_signals():
+            yield
+            self._captured_signals.clear()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._closing()
