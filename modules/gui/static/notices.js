@@ -6,10 +6,11 @@ const PATIENCE = 1500;
 
 class Notices extends EventTarget {
   shown = new Map();
+  putAway = new Set();
 
   /** Shows a sentence once; `key` tells it apart from others, so that it can be taken away again. */
   add(sentence, key = sentence) {
-    if (this.shown.get(key) === sentence || !sentence) return;
+    if (this.shown.get(key) === sentence || this.putAway.has(sentence) || !sentence) return;
     this.shown.set(key, sentence);
     this.dispatchEvent(new Event("change"));
   }
@@ -35,7 +36,10 @@ class NoticeList extends HTMLElement {
           "p",
           { class: "notice", dir: "auto" },
           sentence,
-          iconButton("close", "Put away", () => notices.remove(key)),
+          iconButton("close", "Put away", () => {
+            notices.putAway.add(sentence);
+            notices.remove(key);
+          }),
         ),
       ),
     );

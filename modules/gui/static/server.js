@@ -27,9 +27,15 @@ export async function ask(path, body) {
 const KINDS = ["snapshot", "engine", "job", "progress", "preview", "picture", "problem"];
 const FIRST_WAIT = 500;
 const LONGEST_WAIT = 8000;
+const FALL_ASLEEP = 60_000;
 
-/** Listens for ever, connecting again with growing pauses. `onEvent(kind, data)`, `onState(connected)`. */
-export function listen(onEvent, onState) {
+/**
+ * Listens for ever, connecting again with growing pauses. `onEvent(kind, data)`, `onState(connected)`.
+ *
+ * Browsers open six connections to a server at most, over all tabs: one that is not looked at, while `idle()`, lets go
+ * of its own, lest a seventh never load.
+ */
+export function listen(onEvent, onState, idle) {
   let source = null;
   let wait = FIRST_WAIT;
   let timer = null;
@@ -51,9 +57,14 @@ export function listen(onEvent, onState) {
     };
   };
 
+  const wake = () => {
+    if (document.hidden || source.readyState !== EventSource.CLOSED) return;
+    onState(false);
+    open();
+  };
+
   open();
   window.addEventListener("online", open);
-  document.addEventListener("visibilitychange", () => {
-    if (document.visibilityState === "visible" && source.readyState === EventSource.CLOSED) open();
-  });
+  document.addEventListener("visibilitychange", wake);
+  setInterval(() => document.hidden && idle() && source.close(), FALL_ASLEEP);
 }

@@ -110,7 +110,7 @@ class Stage extends HTMLElement {
     this.drawPreview();
     this.drawFilm();
     this.drawProgress();
-    this.story.show(picture);
+    this.story.show(picture, this.live ? this.job : null);
   }
 
   /** The frame has the shape of what is shown or asked for, so that nothing moves when it arrives. */

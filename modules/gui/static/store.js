@@ -41,6 +41,7 @@ class Store extends EventTarget {
         this.connected = connected;
         this.tell("connection");
       },
+      () => !this.running && !this.waiting.length,
     );
   }
 

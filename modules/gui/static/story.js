@@ -4,9 +4,10 @@ import { say } from "./message.js";
 import { useSettings } from "./prompt.js";
 import { download } from "./viewer.js";
 
-/** Gives {element, show(picture or null)}. */
+/** Gives {element, show(picture or null, the job that makes one or null)}. */
 export function story(tab) {
   let picture = null;
+  let told = "";
   const text = el("div", { class: "story-text", id: `html_info_${tab}`, dir: "auto" });
   const file = el("span", { class: "story-file", dir: "auto" });
   const actions = el(
@@ -20,21 +21,24 @@ export function story(tab) {
   );
   const element = el(
     "section",
-    { class: "story", "aria-label": "Settings of the picture", hidden: true },
+    { class: "story", "aria-label": "Settings of the picture" },
     el("div", { class: "story-head" }, file, actions),
     text,
   );
 
   return {
     element,
-    show(next) {
-      element.classList.toggle("story-empty", !next);
-      element.hidden = false;
-      if (next?.id === picture?.id) return;
-      picture = next;
+    show(next, making) {
+      element.classList.toggle("story-untold", !next);
+      element.classList.toggle("story-empty", !next && !making);
+      const shown = next ? next.id : (making?.id ?? null);
+      if (shown === told) return;
+      [told, picture] = [shown, next];
       setText(file, next?.file?.split(/[\\/]/).slice(-3).join("/") ?? "");
       file.title = next?.file ?? "";
-      text.replaceChildren(...parts(next?.infotext ?? ""));
+      text.replaceChildren(
+        ...(next ? parts(next.infotext) : making ? [el("p", { class: "story-making" }, making.prompt)] : []),
+      );
     },
   };
 }
