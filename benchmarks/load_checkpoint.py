@@ -206,8 +206,8 @@ Made by `python -m benchmarks.load_checkpoint`. One fp16 file of {size / 1e9:.2f
 cache. Every run is a fresh process with everything imported before the clock starts; rows alternate, {rounds} rounds;
 medians, with the least and the most in brackets.
 {packages}, Python {platform.python_version()};
-{_processor()}. Load average up to {load:.0f}: where that is far above the number of cores, other programs had most of the machine, and
-the CPU column says more than the seconds.
+{_processor()}. Load average up to {load:.0f}: where that is far above the number of cores, other
+programs had most of the machine, and the CPU column says more than the seconds.
 
 | | seconds | of which CPU | peak RSS above the imports, GiB |
 |---|---|---|---|
