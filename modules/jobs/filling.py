@@ -9,6 +9,7 @@ from typing import Any
 
 from ..catalog.scan import ModelFile
 from ..core.errors import UserError
+from ..core.params import EXTENSION_PARAMS
 from ..core.pictures import Abilities
 from ..core.registry import SAMPLERS, SCHEDULES, Registry
 from ..core.request import DRAWN_SEEDS, GenerationRequest
@@ -32,7 +33,11 @@ def filled(
     request = GenerationRequest.checked(values)
     checkpoint = models.checkpoint(request.checkpoint or checkpoint_else)
     request = request.filled({**recommended(checkpoint), **pixels})
-    chosen: dict[str, Any] = {"checkpoint": models.name_of(checkpoint), "vae": models.vae(request.vae)}
+    chosen: dict[str, Any] = {
+        "checkpoint": models.name_of(checkpoint),
+        "vae": models.vae(request.vae),
+        "extra": _unlike_default(request.extra),
+    }
     if request.seed == -1:
         chosen["seed"] = random.randrange(DRAWN_SEEDS)
     if abilities is not None:
@@ -45,6 +50,12 @@ def recommended(model: ModelFile) -> dict[str, Any]:
     """The request fields that suit a checkpoint: the size it was made for, and what its file declares."""
     size = {"width": model.native_size, "height": model.native_size} if model.native_size else {}
     return {**size, **model.declared.recommended.model_dump(exclude_none=True)}
+
+
+def _unlike_default(extra: Mapping[str, Any]) -> dict[str, Any]:
+    """What an extension's default already says is not kept, so that jobs outlive extensions they never used."""
+    defaults = {declared.name: declared.default for declared in EXTENSION_PARAMS}
+    return {name: value for name, value in extra.items() if value != defaults.get(name)}
 
 
 def _known(name: str, names: tuple[str, ...], registry: Registry) -> str:
