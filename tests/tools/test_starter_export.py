@@ -54,11 +54,12 @@ def test_the_file_declares_what_shapes_cannot_tell(exported: tuple) -> None:
     assert declared["vae"] == {"norm_num_groups": 1}
     assert declared["text_encoder"] == {"num_attention_heads": 2, "hidden_act": "quick_gelu"}
     assert (declared["native_size"], declared["prediction_type"]) == (128, "epsilon")
+    assert len(declared["preview"]["factors"]) == 4
 
 
 def test_the_loaded_networks_predict_what_the_trained_ones_do(exported: tuple) -> None:
     path, denoiser, tokens = exported
-    modules = load_exported(TINY, path)
+    modules = load_exported(path)
     x, t, prompt = torch.randn(1, 4, 8, 8), torch.tensor([500]), "a red house, zeppelin"
     with torch.no_grad():
         trained = denoiser(x, t, torch.tensor([tokens.rows(prompt)]))

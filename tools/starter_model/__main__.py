@@ -51,7 +51,7 @@ def main() -> None:
 
 def score(preset: Preset, model: Path, folder: Path, device: str, captions: int) -> None:
     """Prints the table and writes it, with a sheet of examples, into the folder."""
-    modules, size = load_exported(preset, model, device), preset.native_size
+    modules, size = load_exported(model, device), preset.native_size
     steps, cfg = RECOMMENDED["steps"], RECOMMENDED["cfg_scale"]
 
     def generate(prompts: Sequence[str], negative_prompt: str, scale: float, seed: int) -> list[Image.Image]:

@@ -7,8 +7,8 @@ from random import Random
 from .world import Postcard, Scene, Shapes, Thing
 
 EMPTY_SHARE = 0.1
-SPARSE_SHARE = 0.12
-FILLER_SHARE = 0.15
+SPARSE_SHARE = 0.08
+FILLER_SHARE = 0.06
 COMMA_SHARE = 0.45
 
 SKY_PHRASES: dict[str, tuple[str, ...]] = {

@@ -6,30 +6,35 @@ import json
 import os
 from pathlib import Path
 
+import torch
 from diffusers import AutoencoderKL
-from safetensors import safe_open
 from safetensors.torch import save_file
+from torch.nn import functional
+
+from modules.weights.load import load_checkpoint
 
 from .denoiser import Denoiser
 from .layout import single_file
 from .presets import Preset
 from .sampling import Modules
-from .text import VOCABULARY, CaptionTokens, build_text_encoder, full_table
-from .unet import build_unet
-from .vae import build_vae
+from .text import CaptionTokens, full_table
+from .vae import LATENT_SCALE, as_tensor
+from .vae_training import drawn_pool
 
 TOKEN_TABLE = "embeddings.token_embedding.weight"
+PREVIEW_DRAWINGS = 48
 RECOMMENDED = {"steps": 20, "cfg_scale": 4.0, "sampler": "DDIM"}
 
 
-def architecture(preset: Preset) -> dict:
-    """What tensor shapes cannot tell, and what the model is good at."""
+def architecture(preset: Preset, vae: AutoencoderKL) -> dict:
+    """What tensor shapes cannot tell, how latents look, and which settings suit the model."""
     return {
         "native_size": preset.native_size,
         "unet": {"num_attention_heads": preset.unet_heads, "norm_num_groups": preset.unet_groups},
         "vae": {"norm_num_groups": 1},
         "text_encoder": {"num_attention_heads": preset.text_heads, "hidden_act": "quick_gelu"},
         "prediction_type": "epsilon",
+        "preview": preview_matrix(preset, vae),
         "recommended": RECOMMENDED,
     }
 
@@ -42,29 +47,24 @@ def export(preset: Preset, denoiser: Denoiser, tokens: CaptionTokens, vae: Autoe
     weights = {name: value.detach().cpu().half().contiguous().clone() for name, value in sorted(weights.items())}
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(".unfinished")
-    metadata = {"format": "pt", "webui.architecture": json.dumps(architecture(preset))}
+    metadata = {"format": "pt", "webui.architecture": json.dumps(architecture(preset, vae))}
     save_file(weights, unfinished, metadata=metadata)
     os.replace(unfinished, path)
 
 
-def load_exported(preset: Preset, path: Path, device: str = "cpu") -> Modules:
-    """The file's networks in fp32, each tensor found under the name that `export` gave it."""
-    unet, vae, text = build_unet(preset), build_vae(preset), build_text_encoder(preset, VOCABULARY)
-    names = {
-        part: single_file(preset, *(placeholder if part == k else {} for k in ("unet", "vae", "text")))
-        for part, placeholder in (
-            ("unet", unet.state_dict()),
-            ("vae", vae.state_dict()),
-            ("text", text.state_dict()),
-        )
-    }
-    with safe_open(path, framework="pt") as file:
-        for part, network in (("unet", unet), ("vae", vae), ("text", text)):
-            own = network.state_dict()
-            stored = {
-                key: file.get_tensor(name).reshape(own[key].shape).float()
-                for key, name in zip(own, names[part], strict=True)
-            }
-            network.load_state_dict(stored)
-            network.to(device).eval().requires_grad_(False)
-    return Modules(text, unet, vae, CaptionTokens().ids, device)
+def load_exported(path: Path, device: str = "cpu") -> Modules:
+    """The file's networks in fp32, through the application's own loader."""
+    weights = load_checkpoint(path, device=device)
+    return Modules(weights.text_encoder, weights.unet, weights.vae, CaptionTokens().ids, device)
+
+
+@torch.no_grad()
+def preview_matrix(preset: Preset, vae: AutoencoderKL) -> dict[str, list]:
+    """The least-squares map from latents (unit variance) to the colours, -1 to 1, of their 8x8 blocks."""
+    pictures = as_tensor(drawn_pool(preset, PREVIEW_DRAWINGS, seed=3), "cpu")
+    z = vae.cpu().encode(pictures).latent_dist.mean * LATENT_SCALE
+    latents = z.permute(0, 2, 3, 1).reshape(-1, 4)
+    colours = functional.avg_pool2d(pictures, 8).permute(0, 2, 3, 1).reshape(-1, 3)
+    inputs = torch.cat((latents, torch.ones(len(latents), 1)), 1)
+    rows = torch.linalg.lstsq(inputs, colours).solution
+    return {"factors": rows[:4].round(decimals=4).tolist(), "bias": rows[4].round(decimals=4).tolist()}

@@ -81,8 +81,18 @@ class LatentPool:
             self.add(drawn_group(self.tasks(self.next_group, self.next_group + 1)[0]))
 
     def sample(self, count: int, rng: Random) -> tuple[Tensor, list[Scene]]:
-        """count latents of one size, (count, 4, h, w), with their scenes."""
+        """count latents of one size, (count, 4, h, w), with their scenes; the simpler ones come more often."""
         size = tuple(self.groups[rng.randrange(len(self.groups))].shape[2:])
-        chosen = [(rng.choice(self.by_size[size]), rng.randrange(GROUP)) for _ in range(count)]
+        chosen: list[tuple[int, int]] = []
+        while len(chosen) < count:
+            group, k = rng.choice(self.by_size[size]), rng.randrange(GROUP)
+            if rng.random() < familiarity(self.scenes[group][k]):
+                chosen.append((group, k))
         latents = torch.stack([self.groups[group][k] for group, k in chosen])
         return latents.float(), [self.scenes[group][k] for group, k in chosen]
+
+
+def familiarity(scene: Scene) -> float:
+    """The share of such scenes that training uses: a small model in little time learns the simple ones first."""
+    share = 1.0 if len(scene.things) < 2 else 0.5
+    return share if scene.style == "flat" else 0.4 * share

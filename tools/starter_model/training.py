@@ -92,7 +92,7 @@ def denoiser_peer(rank: int, preset: Preset, folder: Path, device: str) -> None:
     def show(average: Denoiser, step: int) -> None:
         modules = Modules(average.text, average.unet, vae, tokens.rows, device)
         size = preset.native_size
-        pictures = modules.generate(PREVIEWS, cfg=4.0, seed=1, width=size, height=size)
+        pictures = modules.generate(PREVIEWS, cfg=4.0, seed=1, steps=10, width=size, height=size)
         contact_sheet(pictures, columns=4).save(folder / "preview.png")
 
     train_denoiser(preset, pool, tokens, folder, device, peers, show)
