@@ -51,10 +51,12 @@ class Store extends EventTarget {
 
   on_snapshot(snapshot) {
     this.engine = snapshot.engine;
+    const before = this.jobs;
     this.jobs = new Map(snapshot.jobs.map((job) => [job.id, job]));
     this.progress = snapshot.progress;
     this.preview = snapshot.preview;
     this.tell("engine", "jobs", "progress", "preview");
+    for (const job of snapshot.jobs) this.tellFailure(job, before.get(job.id));
     for (const message of snapshot.problems ?? []) this.on_problem({ message });
     this.loadRecent();
   }
@@ -70,7 +72,14 @@ class Store extends EventTarget {
     if (this.jobs.size > MOST_JOBS) this.forgetOldest();
     if (this.progress?.job === job.id && OVER.includes(job.state)) this.progress = this.preview = null;
     this.tell("jobs", "progress", "preview");
-    if (job.state === "failed" && before && before.state !== "failed") {
+    this.tellFailure(job, before);
+  }
+
+  /** Says that a job failed, once. News may be merged on their way, or lie in the snapshot already: then `before` is
+   *  missing, and what is younger than this page counts. */
+  tellFailure(job, before) {
+    const isNews = before ? before.state !== "failed" : job.created * 1000 >= performance.timeOrigin;
+    if (job.state === "failed" && !job.dismissed && isNews) {
       this.dispatchEvent(new CustomEvent("failed", { detail: job }));
     }
   }
