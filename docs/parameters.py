@@ -11,7 +11,7 @@ from .tables import allowed, code, row, table
 
 TOP = """# Parameters
 
-What a picture is made from. Each is declared once, in `modules/core/request.py`; the page, the API, the text in a
+What a picture is made from. Each is declared once, in `modules/core/sections/`; the page, the API, the text in a
 picture and this list are computed from that. Written by `python -m docs`.
 
 *Field* is its name in `POST /api/jobs`. *Text* is its key in the settings text of a picture, which is AUTOMATIC1111's.

@@ -25,6 +25,14 @@ from .version import NAME, VERSION
 # every character in it.
 _ENTRY = re.compile(r'(?<![\w \-/])[ \-/]*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
 OTHER_KEYS = {"Model hash", "VAE hash", "Version"}  # written beside the parameters' own
+# A1111's order. Whatever else is written follows in the order of its declaration.
+ORDER = (
+    *("Steps", "Sampler", "Schedule type", "CFG scale", "Image CFG scale", "Seed", "Face restoration", "Size"),
+    *("Model hash", "Model", "FP8 weight", "VAE hash", "VAE"),
+    *("Variation seed", "Variation seed strength", "Seed resize from"),
+    *("Denoising strength", "Conditional mask weight", "Clip skip", "ENSD"),
+    *("Token merging ratio", "Token merging ratio hr", "Init image hash", "RNG", "Tiling"),
+)
 _SIZE = re.compile(r"^(\d+)x(\d+)$")
 _NEGATIVE = "Negative prompt:"
 _FEWEST_ENTRIES = 3
@@ -47,6 +55,7 @@ def write(request: GenerationRequest, facts: Facts) -> str:
     entries: dict[str, Any] = {}
     for declared in params_of(type(request)).values():
         entries.update(_entries(declared, request, facts))
+    entries = {key: entries[key] for key in sorted(entries, key=_place)}
     for declared in EXTENSION_PARAMS:
         value = request.extra.get(declared.name, declared.default)
         if declared.key and (declared.written == "always" or value != declared.default):
@@ -131,6 +140,10 @@ def _entries(declared: Param, request: GenerationRequest, facts: Facts) -> dict[
     if not declared.key or declared.name == "height" or (declared.name == "noise_source" and value == "GPU"):
         return {}
     return {} if declared.written == "changed" and value == declared.default else {declared.key: value}
+
+
+def _place(key: str) -> int:
+    return ORDER.index(key) if key in ORDER else len(ORDER)
 
 
 def _entry(key: str, value: Any) -> str:

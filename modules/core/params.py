@@ -23,7 +23,8 @@ ALL = (TXT2IMG, IMG2IMG, INPAINT)
 @dataclass(frozen=True)
 class Param:
     """One parameter. `ge`, `le` and `multiple_of` are hard bounds (beyond them a run fails or means nothing);
-    `slider` (minimum, maximum, step) is comfort. `choices` is a tuple, or the name of a list in `Abilities`.
+    `slider` (minimum, maximum, step) is comfort. `choices` is a tuple, or the name of a list in `Abilities`. A
+    `picture` is given as the id of a stored one.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Param:
     slider: tuple[float, float, float] | None = None
     choices: tuple[str, ...] | str | None = None
     lines: int = 1
+    picture: bool = False
     infotext: str | None = None
     written: str = "always"
     alias: str | None = None

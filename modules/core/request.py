@@ -1,7 +1,7 @@
 """`GenerationRequest`: every knob of a generation, declared once. Frozen; round-trips through JSON.
 
-Fields stand in the order in which A1111 writes them into a picture. Adding one here is all it takes for a new
-parameter to have a widget, an API field, an infotext key and a line in the docs.
+Its fields stand in `sections/`, by theme. Adding one there is all it takes for a new parameter to have a widget, an API
+field, an infotext key and a line in the docs.
 """
 
 from __future__ import annotations
@@ -10,164 +10,24 @@ import math
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
 from .errors import UserError
-from .params import ALL, EXTENSION_PARAMS, Param, param, params_of
+from .params import EXTENSION_PARAMS, Param, params_of
+from .sections.model import Models
+from .sections.prompt import Prompt
+from .sections.sampling import Sampling
+from .sections.seed import Seeding
+from .sections.size import Size
 
-LARGEST_SEED = 2**53 - 1  # what a browser counts to; drawn ones stay below A1111's limit
 DRAWN_SEEDS = 2**32 - 2
-NOISE_SOURCES = ("NV", "CPU", "GPU")
-LONGEST_PROMPT = 20_000
 
 
-class GenerationRequest(BaseModel):
+class GenerationRequest(Models, Size, Seeding, Sampling, Prompt):
     """What to make. Absent fields are filled when the job is queued: see `filled`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    prompt: str = param(
-        "",
-        label="Prompt",
-        group="prompt",
-        tabs=ALL,
-        lines=3,
-        max_length=LONGEST_PROMPT,
-        infotext="",
-        help="What the picture should show. (word:1.2) gives a word more weight, [word] less.",
-    )
-    negative_prompt: str = param(
-        "",
-        label="Negative prompt",
-        group="prompt",
-        tabs=ALL,
-        lines=2,
-        max_length=LONGEST_PROMPT,
-        infotext="",
-        help="What the picture should not show. It has no effect at CFG scale 1.",
-    )
-    steps: int = param(
-        20,
-        ge=1,
-        le=1000,
-        slider=(1, 150, 1),
-        label="Steps",
-        group="sampling",
-        help="How many times the picture is refined. More steps take longer; past 30 most samplers change little.",
-    )
-    sampler: str = param(
-        "DPM++ 2M",
-        choices="samplers",
-        alias="sampler_name",
-        label="Sampler",
-        group="sampling",
-        help="The method that turns noise into a picture. Those with an 'a' or 'SDE' add new noise at every step.",
-    )
-    schedule: str = param(
-        "Automatic",
-        choices="schedules",
-        alias="scheduler",
-        label="Schedule type",
-        group="sampling",
-        help="How the noise level falls from step to step. Automatic takes the one that suits the sampler.",
-    )
-    cfg_scale: float = param(
-        7.0,
-        ge=0,
-        le=1000,
-        slider=(1, 30, 0.5),
-        label="CFG scale",
-        group="sampling",
-        help="How strongly the picture follows the prompt. At 1 the negative prompt has no effect.",
-    )
-    seed: int = param(
-        -1,
-        ge=-1,
-        le=LARGEST_SEED,
-        label="Seed",
-        group="seed",
-        help="The number the noise grows from: same seed and settings, same picture. -1 draws a new one.",
-    )
-    width: int = param(
-        512,
-        ge=64,
-        le=16384,
-        multiple_of=8,
-        slider=(64, 2048, 8),
-        label="Width",
-        infotext="Size",
-        group="size",
-        help="Width of the picture in pixels, a multiple of 8.",
-    )
-    height: int = param(
-        512,
-        ge=64,
-        le=16384,
-        multiple_of=8,
-        slider=(64, 2048, 8),
-        label="Height",
-        infotext="Size",
-        group="size",
-        help="Height of the picture in pixels, a multiple of 8.",
-    )
-    checkpoint: str = param(
-        "",
-        choices="checkpoints",
-        label="Checkpoint",
-        infotext="Model",
-        group="model",
-        help="The model file that paints. Put files into models/Stable-diffusion and press Refresh.",
-    )
-    vae: str = param(
-        "Automatic",
-        choices="vaes",
-        label="VAE",
-        infotext="VAE",
-        written="changed",
-        group="model",
-        help="The part that turns latents into pixels. Automatic takes the file named like the checkpoint, "
-        "else the one inside it.",
-    )
-    clip_skip: int = param(
-        1,
-        ge=1,
-        le=12,
-        slider=(1, 12, 1),
-        written="changed",
-        label="Clip skip",
-        group="model",
-        help="Stop the text encoder this many layers early. Many anime models were trained with 2.",
-    )
-    noise_source: str = param(
-        "NV",
-        choices=NOISE_SOURCES,
-        label="Noise source",
-        infotext="RNG",
-        alias="randn_source",
-        group="advanced",
-        help="Who draws the noise. NV gives the numbers of an NVIDIA card on every machine.",
-    )
-    batch_size: int = param(
-        1,
-        ge=1,
-        le=64,
-        slider=(1, 8, 1),
-        label="Batch size",
-        infotext="",
-        group="batch",
-        help="Pictures made at the same time. Needs more memory, takes less time per picture.",
-    )
-    batch_count: int = param(
-        1,
-        ge=1,
-        le=10_000,
-        slider=(1, 100, 1),
-        alias="n_iter",
-        label="Batch count",
-        infotext="",
-        group="batch",
-        help="Batches made one after another.",
-    )
     scripts: dict[str, dict[str, Any]] = Field(default_factory=dict, description="Arguments of scripts, by name.")
     extra: dict[str, Any] = Field(default_factory=dict, description="Parameters that extensions added, by name.")
 
@@ -175,14 +35,6 @@ class GenerationRequest(BaseModel):
     @classmethod
     def _text_can_be_stored(cls, value: Any) -> Any:
         return _storable(value) if isinstance(value, str) else value
-
-    @field_validator("noise_source")
-    @classmethod
-    def _known_source(cls, source: str) -> str:
-        for known in NOISE_SOURCES:
-            if source.casefold() == known.casefold():
-                return known
-        raise ValueError(f"{source!r} is not one of {', '.join(NOISE_SOURCES)}")
 
     @field_validator("extra")
     @classmethod

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from modules.core.infotext import read, split, write
 from modules.core.params import EXTENSION_PARAMS, Param
 from modules.core.pictures import Facts
-from modules.core.request import NOISE_SOURCES, GenerationRequest
+from modules.core.request import GenerationRequest
+from modules.core.sections.seed import NOISE_SOURCES
 
 SCHEDULES = ("Automatic", "Karras", "Exponential", "SGM Uniform")
 

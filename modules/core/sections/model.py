@@ -1,0 +1,40 @@
+"""Which networks paint."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel
+
+from ..params import param
+
+
+class Models(BaseModel):
+    """Checkpoint, VAE and text encoder depth."""
+
+    checkpoint: str = param(
+        "",
+        choices="checkpoints",
+        label="Checkpoint",
+        infotext="Model",
+        group="model",
+        help="The model file that paints. Put files into models/Stable-diffusion and press Refresh.",
+    )
+    vae: str = param(
+        "Automatic",
+        choices="vaes",
+        label="VAE",
+        infotext="VAE",
+        written="changed",
+        group="model",
+        help="The part that turns latents into pixels. Automatic takes the file named like the checkpoint, "
+        "else the one inside it.",
+    )
+    clip_skip: int = param(
+        1,
+        ge=1,
+        le=12,
+        slider=(1, 12, 1),
+        written="changed",
+        label="Clip skip",
+        group="model",
+        help="Stop the text encoder this many layers early. Many anime models were trained with 2.",
+    )
