@@ -19,9 +19,10 @@ from .jobs.database import Database
 from .jobs.dispatcher import Dispatcher, EngineState
 from .jobs.filling import filled, recommended, short_text
 from .jobs.history import History, PictureRecord
+from .jobs.inputs import InputPicture, InputPictures
 from .jobs.models import Models
 from .jobs.pasting import PastedSettings, pasted_settings
-from .jobs.queue import Job, JobQueue
+from .jobs.queue import Job, JobQueue, NotFound
 from .jobs.saver import Saver
 from .jobs.thumbnails import kept_thumbnail
 from .jobs.wire import jobs_json
@@ -52,6 +53,7 @@ class Studio:
         self._notes = list(self._database.problems)
         self._bus = Bus()
         self._models = Models(folders)
+        self._inputs = InputPictures(folders.inputs)
         saver = Saver(folders, settings, hooks, self._history, log_place)
         worker = ThreadWorker(open_engine, log_place)
         self._dispatcher = Dispatcher(self._queue, self._history, worker, saver, self._bus, self.problems)
@@ -124,6 +126,22 @@ class Studio:
     def thumbnail(self, record: PictureRecord) -> Path:
         """The file of a picture's small copy. Raises NotFound when the picture's file is gone."""
         return kept_thumbnail(record, self.folders.data / "thumbnails")
+
+    def add_input(self, content: bytes) -> InputPicture:
+        """Stores a picture file to start from. Raises UserError when it is none, broken, or too large."""
+        return self._inputs.add(content)
+
+    def input_from_history(self, picture: int) -> InputPicture:
+        """Stores a picture of the history to start from. Raises NotFound."""
+        record = self._history.get(picture)
+        try:
+            return self._inputs.add(record.path.read_bytes())
+        except OSError as error:
+            raise NotFound(f"The file {record.path} is gone.", hint="It was moved or deleted.") from error
+
+    def input(self, picture_id: str) -> InputPicture:
+        """A stored picture to start from. Raises NotFound."""
+        return self._inputs.get(picture_id)
 
     def models(self) -> list[ModelFile]:
         """The checkpoints there are, unusable ones with their problem."""

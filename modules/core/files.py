@@ -27,6 +27,11 @@ class Folders:
         return self.data / "easel.sqlite"
 
     @property
+    def inputs(self) -> Path:
+        """Pictures that people bring, by their content."""
+        return self.data / "inputs"
+
+    @property
     def settings(self) -> Path:
         return self.data / "config.json"
 

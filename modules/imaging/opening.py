@@ -19,7 +19,7 @@ def opened(source: Path | bytes) -> Iterator[Image.Image]:
     Refused are files that are no picture, broken ones, and those of more than twice Pillow's limit of 89 million pixels
     (decompression bombs).
     """
-    name = source.name if isinstance(source, Path) else "The data"
+    name = source.name if isinstance(source, Path) else "The file"
     try:
         with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
             yield image

@@ -17,6 +17,7 @@ from .answers import Json, tell_errors
 from .events_stream import events_router
 from .gate import Gate
 from .gatekeeper import Gatekeeper
+from .inputs_routes import inputs_router
 from .jobs_routes import jobs_router
 from .pictures_routes import pictures_router
 from .studio_routes import studio_router
@@ -61,7 +62,7 @@ def build_app(studio: Studio, gate: Gate) -> GatedApp:
     mimetypes.add_type("text/javascript", ".js")  # some Windows machines say text/plain, which browsers will not run
     app = GatedApp(gate)
     tell_errors(app)
-    for router in (jobs_router(studio), studio_router(studio), pictures_router(studio), events_router(studio)):
-        app.include_router(router)
+    for build in (jobs_router, studio_router, pictures_router, inputs_router, events_router):
+        app.include_router(build(studio))
     app.router.routes.append(OwnFilesOnly("/static", app=PageFiles(directory=PAGE_FILES, check_dir=False)))
     return app
