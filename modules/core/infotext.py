@@ -24,7 +24,8 @@ from .version import NAME, VERSION
 # A key is looked for only where a run of its characters begins: a long line without colons is read once, not once for
 # every character in it.
 _ENTRY = re.compile(r'(?<![\w \-/])[ \-/]*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
-OTHER_KEYS = {"Model hash", "VAE hash", "Version"}  # written beside the parameters' own
+TOLD = ("Init image hash", "Version")  # facts about the picture that set nothing
+OTHER_KEYS = {"Model hash", "VAE hash", *TOLD}  # written beside the parameters' own
 # A1111's order. Whatever else is written follows in the order of its declaration.
 ORDER = (
     *("Steps", "Sampler", "Schedule type", "CFG scale", "Image CFG scale", "Seed", "Face restoration", "Size"),
@@ -55,12 +56,12 @@ def write(request: GenerationRequest, facts: Facts) -> str:
     entries: dict[str, Any] = {}
     for declared in params_of(type(request)).values():
         entries.update(_entries(declared, request, facts))
-    entries = {key: entries[key] for key in sorted(entries, key=_place)}
     for declared in EXTENSION_PARAMS:
         value = request.extra.get(declared.name, declared.default)
         if declared.key and (declared.written == "always" or value != declared.default):
             entries[declared.key] = value
     entries.update(facts.notes)
+    entries = {key: entries[key] for key in sorted(entries, key=_place)}
     entries["Version"] = f"{NAME} {VERSION}"
     line = ", ".join(_entry(key, value) for key, value in entries.items() if value is not None)
     negative = f"{_NEGATIVE} {request.negative_prompt}" if request.negative_prompt else ""
@@ -99,7 +100,8 @@ def read(text: str, schedules: Iterable[str] = (), model: type[GenerationRequest
     has_entries = bool(entries)
     checkpoint = (entries.pop("Model", ""), entries.pop("Model hash", ""))
     vae = (entries.pop("VAE", ""), entries.pop("VAE hash", ""))
-    entries.pop("Version", None)
+    for key in TOLD:
+        entries.pop(key, None)
     size = _SIZE.match(entries.get("Size", ""))
     if size:
         values |= {"width": int(size[1]), "height": int(size[2])}
@@ -138,6 +140,8 @@ def _entries(declared: Param, request: GenerationRequest, facts: Facts) -> dict[
     if declared.name == "vae":
         return {"VAE hash": facts.vae_hash or None, "VAE": facts.vae or None}
     if not declared.key or declared.name == "height" or (declared.name == "noise_source" and value == "GPU"):
+        return {}
+    if declared.written == "noted" or (declared.needs and not getattr(request, declared.needs)):
         return {}
     return {} if declared.written == "changed" and value == declared.default else {declared.key: value}
 

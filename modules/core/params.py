@@ -25,6 +25,10 @@ class Param:
     """One parameter. `ge`, `le` and `multiple_of` are hard bounds (beyond them a run fails or means nothing);
     `slider` (minimum, maximum, step) is comfort. `choices` is a tuple, or the name of a list in `Abilities`. A
     `picture` is given as the id of a stored one.
+
+    `written`: whether a picture's text has it: "always", "changed" (only unlike the default), or "noted" (only when the
+    engine says in `Facts.notes` that it had an effect). `needs`: an attribute of the request without which it means
+    nothing, and is not written.
     """
 
     name: str
@@ -43,6 +47,7 @@ class Param:
     picture: bool = False
     infotext: str | None = None
     written: str = "always"
+    needs: str = ""
     alias: str | None = None
     type: type = str
     optional: bool = False
@@ -64,7 +69,7 @@ _PYDANTIC = ("ge", "le", "multiple_of", "max_length")
 
 
 def param(default: Any, **facts: Any) -> Any:
-    """A field of a request, with the facts of `Param`. `written`: "always", or "changed" (only unlike the default)."""
+    """A field of a request, with the facts of `Param`."""
     unknown = set(facts) - _DECLARED
     if unknown:
         raise TypeError(f"param() does not know {', '.join(sorted(unknown))}.")

@@ -10,11 +10,14 @@ import math
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, ValidationInfo, field_validator
 
 from .errors import UserError
 from .params import EXTENSION_PARAMS, Param, params_of
+from .sections.image import StartingPicture
+from .sections.mask import ONLY_MASKED, Masking
 from .sections.model import Models
+from .sections.outpaint import Outpainting
 from .sections.prompt import Prompt
 from .sections.sampling import Sampling
 from .sections.seed import Seeding
@@ -23,7 +26,7 @@ from .sections.size import Size
 DRAWN_SEEDS = 2**32 - 2
 
 
-class GenerationRequest(Models, Size, Seeding, Sampling, Prompt):
+class GenerationRequest(Outpainting, Masking, StartingPicture, Models, Size, Seeding, Sampling, Prompt):
     """What to make. Absent fields are filled when the job is queued: see `filled`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -35,6 +38,12 @@ class GenerationRequest(Models, Size, Seeding, Sampling, Prompt):
     @classmethod
     def _text_can_be_stored(cls, value: Any) -> Any:
         return _storable(value) if isinstance(value, str) else value
+
+    @field_validator("*")
+    @classmethod
+    def _is_a_choice(cls, value: Any, info: ValidationInfo) -> Any:
+        declared = params_of(cls).get(info.field_name or "")
+        return _chosen(value, declared.choices) if declared and isinstance(declared.choices, tuple) else value
 
     @field_validator("extra")
     @classmethod
@@ -57,6 +66,16 @@ class GenerationRequest(Models, Size, Seeding, Sampling, Prompt):
         return type(self).checked({**self.model_dump(exclude_unset=True), **missing})
 
     @property
+    def has_mask(self) -> bool:
+        """Whether only a part of the picture is painted."""
+        return bool(self.mask) or self.outpaints
+
+    @property
+    def inpaints_only_masked(self) -> bool:
+        """Whether the masked part is painted at full size, seeing only its surroundings."""
+        return self.has_mask and self.inpaint_area == ONLY_MASKED
+
+    @property
     def pictures(self) -> int:
         """How many pictures the request asks for."""
         return self.batch_size * self.batch_count
@@ -77,6 +96,14 @@ def _storable(text: str) -> str:
                 "Delete it, or paste the text again"
             )
     return text
+
+
+def _chosen(value: str, choices: tuple[str, ...]) -> str:
+    """The choice as it is spelt in the declaration. Raises ValueError when there is none such."""
+    for choice in choices:
+        if value.strip().casefold() == choice.casefold():
+            return choice
+    raise ValueError(f"{value[:60]!r} is not one of {', '.join(choices)}")
 
 
 def _checked_extra(name: str, value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,12 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 
 from ..core.errors import UserError
+
+# What Pillow raises for broken files: by design the first three, the others where a decoder trusts what it reads.
+_BROKEN = (
+    *(OSError, SyntaxError, EOFError),
+    *(ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RuntimeError, struct.error),
+)
 
 
 @contextmanager
@@ -31,5 +38,5 @@ def opened(source: Path | bytes) -> Iterator[Image.Image]:
         raise UserError(f"{name} is too large to open safely: {error}.", hint="Scale it down first.") from error
     except FileNotFoundError as error:
         raise UserError(f"{name} does not exist.", hint="It may have been moved or deleted.") from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:  # what Pillow raises for broken files
+    except _BROKEN as error:
         raise UserError(f"{name} cannot be read: {error}.", hint="The file may be incomplete or damaged.") from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, field_validator
+from pydantic import BaseModel
 
 from ..params import param
 
@@ -30,11 +30,3 @@ class Seeding(BaseModel):
         group="advanced",
         help="Who draws the noise. NV gives the numbers of an NVIDIA card on every machine.",
     )
-
-    @field_validator("noise_source")
-    @classmethod
-    def _known_source(cls, source: str) -> str:
-        for known in NOISE_SOURCES:
-            if source.casefold() == known.casefold():
-                return known
-        raise ValueError(f"{source!r} is not one of {', '.join(NOISE_SOURCES)}")
