@@ -12,7 +12,9 @@ from ..catalog.header import Header, read_header
 from ..catalog.scan import ModelFile
 from ..core.errors import UserError
 from .load import load_checkpoint, with_vae
+from .memory import free_memory, give_pages_back, keep_pages
 from .precision import Precision
+from .prepared import prepare_network
 from .weights import Weights
 
 SPARE = 0.8  # of the free memory, what a second model may take before the first is let go
@@ -24,6 +26,8 @@ class Loader:
 
     def __init__(self, precision: Precision) -> None:
         self.precision = precision
+        if precision.device.type == "cpu":
+            keep_pages()
         self._weights: Weights | None = None
         self._keys: tuple[Key, Key | None] | None = None
 
@@ -38,7 +42,7 @@ class Loader:
         if self._weights is not None and keys == self._keys:
             return self._weights
         if self._weights is not None and self._keys is not None and keys[0] == self._keys[0]:
-            weights = with_vae(self._weights, vae)
+            weights = self._prepared(with_vae(self._weights, vae))
         else:
             weights = self._load(path, vae)
         self._weights, self._keys = weights, keys
@@ -48,6 +52,7 @@ class Loader:
         """Lets the open model go and gives its memory back."""
         self._weights = self._keys = None
         gc.collect()
+        give_pages_back()
         if self.precision.device.type == "cuda":
             torch.cuda.empty_cache()
 
@@ -68,21 +73,17 @@ class Loader:
 
     def _load_now(self, path: Path, vae: Path | None) -> Weights:
         precision = self.precision
-        return load_checkpoint(
+        weights = load_checkpoint(
             path, device=precision.device, dtype=precision.dtype, vae_dtype=precision.vae_dtype, vae=vae
         )
+        return self._prepared(weights)
 
-
-def free_memory(device: torch.device) -> int | None:
-    """Bytes that can be allocated on the device without pushing anything else out; None where nobody says."""
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
-    meminfo = Path("/proc/meminfo")
-    if device.type == "cpu" and meminfo.exists():
-        for line in meminfo.read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    return None
+    def _prepared(self, weights: Weights) -> Weights:
+        """The model with layers for the CPU, if that is where it is."""
+        if self.precision.device.type == "cpu":
+            for network in (weights.unet, weights.vae):
+                prepare_network(network)
+        return weights
 
 
 def _bytes_needed(header: Header, dtype: torch.dtype) -> int:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ..catalog.declared import Declared
 from ..catalog.families import Family
 from ..text.chunks import Chunk
+from .prepared import held_bytes
 
 
 @dataclass
@@ -66,7 +67,7 @@ class Weights:
     def nbytes(self) -> int:
         """Bytes that the parameters take on the device."""
         networks = (self.unet, self.vae, self.text_encoder)
-        return sum(parameter.nbytes for network in networks for parameter in network.parameters())
+        return sum(held_bytes(network) for network in networks)
 
     @torch.inference_mode()
     def encode(self, chunks: Sequence[Chunk], clip_skip: int = 1) -> Tensor:

@@ -10,8 +10,9 @@ import torch
 
 from modules.core.errors import UserError
 from modules.weights import residency
+from modules.weights.memory import free_memory
 from modules.weights.precision import Precision
-from modules.weights.residency import Loader, free_memory
+from modules.weights.residency import Loader
 from tests.toy import write_toy_checkpoint
 
 

@@ -1,0 +1,141 @@
+"""The networks of a full-size SD 1.5 on the CPU: ours, with prepared layers, beside diffusers' own modules.
+
+    python -m benchmarks.networks [--rounds 3] [--threads N]
+
+Equal weights of random numbers, one network and size at a time, each measurement in a fresh process of its own,
+alternating; in each, one call to warm up and prepare, then the median of `--calls`. diffusers gets its best dtype on this
+machine: the faster of fp32 and, where the CPU multiplies it in hardware, bf16. Writes benchmarks/results/networks.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+
+import torch
+
+from modules.weights.precision import cpu_has_bf16
+
+from .full_size import write_full_checkpoint
+
+ROOT = Path(__file__).parents[1]
+RESULT = ROOT / "benchmarks" / "results" / "networks.md"
+CASES = {
+    "step of the UNet with CFG, 512 x 512": ("unet", 64, 0.70),
+    "step of the UNet with CFG, 256 x 256": ("unet", 32, 0.85),
+    "decoding by the VAE, 512 x 512": ("vae", 64, 0.80),
+}
+
+PROBE = """
+import json, sys, time
+from pathlib import Path
+import torch
+from modules.weights.load import load_checkpoint
+from modules.weights.precision import Precision
+from modules.weights.residency import Loader
+path, who, network, side, calls, threads = Path(sys.argv[1]), sys.argv[2], sys.argv[3], *map(int, sys.argv[4:])
+torch.set_num_threads(threads)
+torch.manual_seed(0)
+dtype = torch.float32 if who == "fp32" else torch.bfloat16 if who == "bf16" else None
+if dtype is None:
+    from modules.weights.precision import choose_precision
+    weights = Loader(choose_precision(torch.device("cpu"))).open(path)
+else:
+    weights = load_checkpoint(path, dtype=dtype)
+latents = torch.randn(2 if network == "unet" else 1, 4, side, side).to(weights.dtype)
+text, steps = torch.randn(2, 77, 768).to(weights.dtype), torch.tensor([500.0, 500.0])
+def call():
+    if network == "unet":
+        return weights.unet(latents, steps, encoder_hidden_states=text).sample
+    return weights.vae.decode(latents).sample
+with torch.inference_mode():
+    times = []
+    for _ in range(1 + calls):
+        began = time.perf_counter()
+        out = call()
+        times.append(time.perf_counter() - began)
+    peak = int(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1]) / 2**20
+torch.save(out.float(), sys.argv[1] + f".{who}.out")
+print(json.dumps([times[0], sorted(times[1:])[calls // 2], peak]))
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.networks", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--calls", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    options = parser.parse_args()
+    path = write_full_checkpoint(Path(tempfile.gettempdir()) / "easel-benchmarks" / "full.safetensors")
+    rows = [_compare(name, path, options) for name in CASES]
+    RESULT.write_text(_report(rows, options))
+    print(RESULT.read_text())
+
+
+def _compare(name: str, path: Path, options: argparse.Namespace) -> str:
+    """One row: medians over the rounds, and the median of their ratios."""
+    network, side, bar = CASES[name]
+    peers = ["fp32", "bf16"] if cpu_has_bf16() else ["fp32"]
+    rounds = [
+        {who: _measured(path, who, network, side, options) for who in ("ours", *peers)} for _ in range(options.rounds)
+    ]
+    best = min(peers, key=lambda peer: median(times[peer][1] for times in rounds))
+    ratios = [times["ours"][1] / times[best][1] for times in rounds]
+    ours, theirs = torch.load(f"{path}.ours.out"), torch.load(f"{path}.{best}.out")
+    error = float((ours - theirs).abs().max() / theirs.std())
+    cells = [
+        *(_seconds([times[who][1] for times in rounds]) for who in ("ours", best)),
+        f"**{median(ratios):.2f}** ({min(ratios):.2f} to {max(ratios):.2f})",
+        f"{bar:.2f}",
+        f"{median(times['ours'][0] for times in rounds):.1f}",
+        f"{median(times['ours'][2] for times in rounds):.1f} / {median(times[best][2] for times in rounds):.1f}",
+        f"{error:.0e}",
+    ]
+    return f"| {name} | {' | '.join(cells)} |"
+
+
+def _measured(path: Path, who: str, network: str, side: int, options: argparse.Namespace) -> list[float]:
+    """Seconds of the first call, median seconds of the others, and the process's peak memory in GiB."""
+    arguments = [str(path), who, network, *map(str, (side, options.calls, options.threads))]
+    environment = {**os.environ, "OMP_NUM_THREADS": str(options.threads)}
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE, *arguments],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def _seconds(times: list[float]) -> str:
+    return f"{median(times):.2f} ({min(times):.2f} to {max(times):.2f})"
+
+
+def _report(rows: list[str], options: argparse.Namespace) -> str:
+    lines = [
+        "# The networks on the CPU",
+        "",
+        f"Full-size SD 1.5 of random numbers; {options.threads} threads, {platform.machine()}, torch {torch.__version__}, "
+        f"diffusers {version('diffusers')}; {options.rounds} rounds in alternating fresh processes. Seconds: median (min "
+        "to max). The first call is ours, preparation included; memory is the peak of the process; the difference is "
+        "the largest one, in standard deviations of the output. Written by `python -m benchmarks.networks`.",
+        "",
+        "| what | ours | diffusers | ratio | asked | first call | GiB | difference |",
+        "|---|---|---|---|---|---|---|---|",
+        *rows,
+    ]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    main()

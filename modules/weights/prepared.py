@@ -1,0 +1,155 @@
+"""Layers for the CPU that compute what torch's do, faster: they bring their weights into the best form once.
+
+torch re-orders a convolution's weights for oneDNN at every call, and multiplies more than it must. These layers prepare
+themselves when they are first called, since the best form depends on the size of the pictures: large 3 x 3 convolutions
+take Winograd's (see `winograd.py`), other layers oneDNN's own order of weights. oneDNN's operations are private to
+torch: where they are missing, or refuse the dtype, a layer computes as torch does. Nothing changes on other devices.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .memory import free_memory
+from .winograd import Scratch, is_winograd_convolution, transformed_filter, winograd_conv2d
+
+log = logging.getLogger("easel.weights")
+
+Kernel = Callable[[Tensor], Tensor]
+WINOGRAD_WORK = 2 * 10**8  # multiplications of a call below which Winograd's additions cost more than they save
+WINOGRAD_CHANNELS = 64
+LEFT_FREE = 2 << 30  # bytes of memory that Winograd's larger weights leave to others
+
+
+def prepare_network(network: nn.Module) -> None:
+    """Replaces the network's linear and convolution layers by ones that prepare themselves. Names stay as they are."""
+    scratch = Scratch()
+    for name, layer in [(name, layer) for name, layer in network.named_modules() if type(layer) in _PREPARED]:
+        owner, _, leaf = name.rpartition(".")
+        setattr(network.get_submodule(owner), leaf, _PREPARED[type(layer)](layer, scratch))
+
+
+def set_weight(layer: nn.Module, weight: Tensor) -> None:
+    """Gives a layer, prepared or not, another weight of the same shape."""
+    layer.weight = nn.Parameter(weight, requires_grad=False)
+    if isinstance(layer, (PreparedLinear, PreparedConv2d)):
+        layer.kernel = None
+
+
+def held_bytes(network: nn.Module) -> int:
+    """Bytes that the network's parameters take, those that Winograd's larger weights add included."""
+    larger = sum(layer.extra_bytes for layer in network.modules() if isinstance(layer, PreparedConv2d))
+    return larger + sum(parameter.nbytes for parameter in network.parameters())
+
+
+class PreparedLinear(nn.Linear):
+    """A linear layer that keeps its weight in oneDNN's order once it was called; `weight` then has only a shape."""
+
+    def __init__(self, layer: nn.Linear, scratch: Scratch) -> None:
+        super().__init__(layer.in_features, layer.out_features, layer.bias is not None, "meta", layer.weight.dtype)
+        self.weight, self.bias = layer.weight, layer.bias
+        self.kernel: Kernel | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.kernel is None:
+            self.kernel = _linear_kernel(self.weight, self.bias)
+            _let_go(self)
+        return self.kernel(x)
+
+
+class PreparedConv2d(nn.Conv2d):
+    """A convolution that takes its fastest form when it is first called; `weight` then has only a shape."""
+
+    def __init__(self, layer: nn.Conv2d, scratch: Scratch) -> None:
+        super().__init__(
+            layer.in_channels,
+            layer.out_channels,
+            layer.kernel_size,
+            layer.stride,
+            layer.padding,
+            layer.dilation,
+            layer.groups,
+            layer.bias is not None,
+            layer.padding_mode,
+            "meta",
+            layer.weight.dtype,
+        )
+        self.weight, self.bias = layer.weight, layer.bias
+        self.scratch = scratch
+        self.kernel: Kernel | None = None
+        self.extra_bytes = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.kernel is None:
+            self.kernel = self._best_kernel(x)
+            _let_go(self)
+        if self.padding_mode == "zeros":
+            return self.kernel(x)
+        # The frame goes around the picture first; what lies where the frame was is then right, and cut out.
+        above, left = self.padding
+        framed = self.kernel(F.pad(x, (2 * left, 2 * left, 2 * above, 2 * above), mode=self.padding_mode))
+        above, left = (2 * above // self.stride[0], 2 * left // self.stride[1])
+        return framed[:, :, above : framed.shape[2] - above, left : framed.shape[3] - left]
+
+    def _best_kernel(self, x: Tensor) -> Kernel:
+        if self.weight.dtype == torch.float32 and is_winograd_convolution(self) and self._is_large(x):
+            filters, scratch = transformed_filter(self.weight), self.scratch
+            self.extra_bytes = filters.nbytes - self.weight.nbytes
+            bias = self.bias if self.bias is not None else torch.zeros(self.out_channels)
+            return lambda x: winograd_conv2d(x, filters, bias, scratch)
+        if self.kernel_size == self.stride == (1, 1) and self.padding == (0, 0) and self.groups == 1:
+            linear = _linear_kernel(self.weight.flatten(1), self.bias)
+            return lambda x: linear(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        return _convolution_kernel(self)
+
+    def _is_large(self, x: Tensor) -> bool:
+        """Whether Winograd's way pays here, and its larger weights fit into memory."""
+        if min(self.in_channels, self.out_channels) < WINOGRAD_CHANNELS:
+            return False
+        if self.weight.numel() * x.shape[0] * x.shape[2] * x.shape[3] < WINOGRAD_WORK:
+            return False
+        free = free_memory(torch.device("cpu"))
+        return free is None or free > LEFT_FREE + 2 * self.weight.nbytes
+
+
+_PREPARED: dict[type, Callable[[nn.Module, Scratch], nn.Module]] = {
+    nn.Linear: PreparedLinear,
+    nn.Conv2d: PreparedConv2d,
+}
+
+
+def _let_go(layer: PreparedLinear | PreparedConv2d) -> None:
+    """Frees the weight that the kernel has in its own form."""
+    layer.weight = nn.Parameter(torch.empty_like(layer.weight, device="meta"), requires_grad=False)
+
+
+def _linear_kernel(weight: Tensor, bias: Tensor | None) -> Kernel:
+    """x (..., in) -> (..., out)."""
+    try:
+        ordered = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), None)
+        operation = torch.ops.mkldnn._linear_pointwise
+        operation(torch.zeros(1, weight.shape[1], dtype=weight.dtype), ordered, bias, "none", [], "")
+    except (AttributeError, RuntimeError) as error:
+        log.debug("oneDNN does not take this linear layer: %s", error)
+        return lambda x: F.linear(x, weight, bias)
+    return lambda x: operation(x, ordered, bias, "none", [], "")
+
+
+def _convolution_kernel(layer: PreparedConv2d) -> Kernel:
+    """x (b, in, h, w) -> (b, out, h', w'), with zeros around it."""
+    weight, bias = layer.weight, layer.bias
+    stride, padding, dilation, groups = layer.stride, layer.padding, layer.dilation, layer.groups
+    try:
+        ordered = torch.ops.mkldnn._reorder_convolution_weight(weight, padding, stride, dilation, groups, None)
+        operation = torch.ops.mkldnn._convolution_pointwise
+        smallest = torch.zeros(1, layer.in_channels, 8, 8, dtype=weight.dtype)
+        operation(smallest, ordered, bias, padding, stride, dilation, groups, "none", [], "")
+    except (AttributeError, RuntimeError) as error:
+        log.debug("oneDNN does not take this convolution: %s", error)
+        return lambda x: F.conv2d(x, weight, bias, stride, padding, dilation, groups)
+    return lambda x: operation(x, ordered, bias, padding, stride, dilation, groups, "none", [], "")

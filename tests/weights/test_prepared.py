@@ -1,0 +1,123 @@
+"""Prepared layers give what torch's own layers give."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from diffusers import UNet2DConditionModel
+from torch import nn
+
+from modules.weights import prepared, winograd
+from modules.weights.prepared import PreparedConv2d, PreparedLinear, held_bytes, prepare_network, set_weight
+from modules.weights.winograd import Scratch, transformed_filter, winograd_conv2d
+
+
+def conv(*arguments: int, **facts: int | str) -> nn.Conv2d:
+    torch.manual_seed(0)
+    return nn.Conv2d(*arguments, **facts).eval().requires_grad_(False)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 2), (5, 4), (6, 9), (16, 16)])
+@pytest.mark.parametrize("band", [1, 4000, 2**23])
+def test_winograds_convolution_equals_torchs(size: tuple[int, int], band: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(winograd, "BAND_BYTES", band)
+    torch.manual_seed(1)
+    x, weight, bias = torch.randn(3, 5, *size), torch.randn(7, 5, 3, 3), torch.randn(7)
+    expected = F.conv2d(x, weight, bias, padding=1)
+    found = winograd_conv2d(x, transformed_filter(weight), bias, Scratch())
+    torch.testing.assert_close(found, expected, rtol=0, atol=2e-5)
+
+
+def test_scratch_memory_of_an_earlier_larger_picture_does_no_harm() -> None:
+    scratch, weight, bias = Scratch(), torch.randn(4, 4, 3, 3), torch.zeros(4)
+    winograd_conv2d(torch.full((1, 4, 20, 20), torch.nan), transformed_filter(weight), bias, scratch)
+    x = torch.randn(1, 4, 7, 7)
+    found = winograd_conv2d(x, transformed_filter(weight), bias, scratch)
+    torch.testing.assert_close(found, F.conv2d(x, weight, bias, padding=1), rtol=0, atol=2e-5)
+
+
+LAYERS = [
+    pytest.param(lambda: conv(64, 96, 3, padding=1), id="3x3"),
+    pytest.param(lambda: conv(64, 96, 3, padding=1, padding_mode="circular"), id="3x3 circular"),
+    pytest.param(lambda: conv(8, 12, 3, stride=2, padding=1), id="downwards"),
+    pytest.param(lambda: conv(8, 12, 3, stride=2, padding=1, padding_mode="circular"), id="downwards circular"),
+    pytest.param(lambda: conv(8, 12, 3, stride=2), id="downwards without a frame"),
+    pytest.param(lambda: conv(8, 12, 1), id="1x1"),
+    pytest.param(lambda: conv(8, 12, 3, padding=1, groups=4), id="groups"),
+    pytest.param(lambda: conv(8, 12, 3, padding=1, bias=False), id="without bias"),
+]
+
+
+@pytest.mark.parametrize("make", LAYERS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@torch.inference_mode()
+def test_a_prepared_convolution_equals_the_plain_one(make: object, dtype: torch.dtype) -> None:
+    layer = make().to(dtype)
+    network = nn.Sequential(layer)
+    x = torch.randn(2, layer.in_channels, 72, 75).to(dtype)
+    expected = layer(x)
+    prepare_network(network)
+    near = {"rtol": 2e-2, "atol": 2e-3} if dtype == torch.bfloat16 else {"rtol": 1e-5, "atol": 2e-5}
+    for _ in range(2):
+        torch.testing.assert_close(network(x), expected, **near)
+    assert network[0].weight.shape == layer.weight.shape
+
+
+@torch.inference_mode()
+def test_large_convolutions_take_winograds_form_and_say_what_it_costs() -> None:
+    network = nn.Sequential(conv(64, 64, 3, padding=1))
+    before = held_bytes(network)
+    prepare_network(network)
+    network(torch.randn(1, 64, 80, 80))
+    assert held_bytes(network) - before == 64 * 64 * 7 * 4
+
+
+@torch.inference_mode()
+def test_where_memory_is_short_a_convolution_takes_no_larger_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prepared, "free_memory", lambda _: 1 << 20)
+    layer = conv(64, 64, 3, padding=1)
+    network, x = nn.Sequential(layer), torch.randn(1, 64, 80, 80)
+    prepare_network(network)
+    torch.testing.assert_close(network(x), layer(x), rtol=0, atol=1e-5)
+    assert network[0].extra_bytes == 0
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@torch.inference_mode()
+def test_without_onednns_private_operations_layers_compute_as_torch_does(
+    bias: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.ops, "mkldnn", object())
+    linear, convolution = nn.Linear(6, 9, bias), conv(6, 6, 3, padding=1, bias=bias)
+    network = nn.ModuleList([linear, convolution])
+    prepare_network(network)
+    x = torch.randn(2, 6, 8, 6)
+    assert torch.equal(network[0](x), linear(x))
+    assert torch.equal(network[1](x), convolution(x))
+
+
+@torch.inference_mode()
+def test_a_new_weight_is_used_from_the_next_call_on() -> None:
+    network = nn.Sequential(nn.Linear(4, 4), nn.Unflatten(0, (1, 4, 4)), nn.Flatten(0, 2))
+    prepare_network(network)
+    x = torch.randn(16, 4)
+    network(x)
+    set_weight(network[0], torch.eye(4))
+    torch.testing.assert_close(network[0](x), x + network[0].bias)
+
+
+@torch.inference_mode()
+def test_a_whole_unet_equals_itself_unprepared() -> None:
+    torch.manual_seed(2)
+    facts = {"block_out_channels": (64, 128), "layers_per_block": 1, "cross_attention_dim": 32, "norm_num_groups": 8}
+    down, up = ("CrossAttnDownBlock2D", "DownBlock2D"), ("UpBlock2D", "CrossAttnUpBlock2D")
+    network = UNet2DConditionModel(sample_size=32, down_block_types=down, up_block_types=up, **facts).eval()
+    names = [name for name, _ in network.named_parameters()]
+    given = torch.randn(2, 4, 48, 40), torch.tensor([10.0, 900.0]), torch.randn(2, 7, 32)
+    expected = network(*given).sample
+    prepare_network(network)
+    torch.testing.assert_close(network(*given).sample, expected, rtol=0, atol=1e-4)
+    assert [name for name, _ in network.named_parameters()] == names
+    kinds = {type(layer) for layer in network.modules()}
+    assert {PreparedConv2d, PreparedLinear} <= kinds
