@@ -161,6 +161,7 @@ def _engine_opener(
 
     def open_engine() -> Engine:
         from .engine.engine import Engine
+        from .jobs.inputs import InputPictures
         from .weights.precision import named_precision
 
         return Engine(
@@ -169,6 +170,7 @@ def _engine_opener(
             precision=named_precision(options.precision, cpu=options.use_cpu),
             preview_every=preview_every,
             settings=settings.all,
+            inputs=InputPictures(folders.inputs).pixels,
         )
 
     return open_engine

@@ -24,6 +24,7 @@ from .jobs.models import Models
 from .jobs.pasting import PastedSettings, pasted_settings
 from .jobs.queue import Job, JobQueue, NotFound
 from .jobs.saver import Saver
+from .jobs.starting import started
 from .jobs.thumbnails import kept_thumbnail
 from .jobs.wire import jobs_json
 from .jobs.workers import Engine, ThreadWorker
@@ -76,11 +77,12 @@ class Studio:
     def submit(self, values: Mapping[str, Any], tab: str = "txt2img", owner: str = "") -> Job:
         """Queues a generation; `values` are request fields, and what is absent is filled in. Raises UserError."""
         names = short_text("tab", tab), short_text("owner", owner)
-        return self._dispatcher.submit(self.filled(values), *names)
+        return self._dispatcher.submit(self.filled(values, tab), *names)
 
-    def filled(self, values: Mapping[str, Any]) -> GenerationRequest:
+    def filled(self, values: Mapping[str, Any], tab: str = "txt2img") -> GenerationRequest:
         """The complete request that `submit` queues: checkpoint found, defaults taken, seed drawn, names checked."""
-        return filled(values, self._checkpoint_now(), self._models, self.settings.pixels(), self.abilities())
+        request = filled(values, self._checkpoint_now(), self._models, self.settings.pixels(), self.abilities())
+        return started(request, self._inputs, tab)
 
     def stop(self, job_id: str | None = None, how: str = "interrupt") -> None:
         """Ends a job, keeping what is done (None: the one that runs); `how` "skip" ends only the batch being made."""

@@ -84,6 +84,13 @@ class PictureSaved(Event):
 
 
 @dataclass(frozen=True)
+class Noticed(Event):
+    """Something worth knowing about a job that goes on all the same."""
+
+    message: str
+
+
+@dataclass(frozen=True)
 class Finished(Event):
     """All pictures are made."""
 

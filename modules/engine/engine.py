@@ -24,7 +24,7 @@ from ..weights.residency import Loader
 from .encode import Encoder
 from .generate import generate
 from .model import Model, hash_behind
-from .run import Run
+from .run import Inputs, Run, no_inputs
 from .sample import Previews
 
 log = logging.getLogger("easel.engine")
@@ -44,15 +44,18 @@ class Engine:
         precision: Precision | None = None,
         preview_every: Callable[[], int] = lambda: 1,
         settings: Callable[[], Mapping[str, Any]] = dict,
+        inputs: Inputs = no_inputs,
     ) -> None:
         """`precision`: default the best here. `preview_every`: steps between previews, 0 for none.
-        `settings` is asked once a job, for extensions: nothing of the engine's own depends on it.
+        `settings` is asked once a job, for extensions: nothing of the engine's own depends on it. `inputs(id)` gives
+        the pixels of pictures that people brought, uint8 (height, width, 3 or 4).
         """
         self._folders = folders
         self._hooks = hooks
         self._precision = precision or choose_precision()
         self._previews = Previews(preview_every)
         self._settings = settings
+        self._inputs = inputs
         self._hashes = HashCache(folders.data)
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="hashing")
         self._loader = Loader(self._precision)
@@ -77,7 +80,7 @@ class Engine:
 
     def generate(self, job: str, request: GenerationRequest, emit: Emit, stop: StopToken) -> None:
         """Makes the request's pictures, each told as `PictureDone`. Raises Stopped when interrupted."""
-        run = Run(job, request, emit, stop, self._settings())
+        run = Run(job, request, emit, stop, self._settings(), self._inputs)
         self._hooks.call("generation_starting", run=run)
         SAMPLERS.get(run.request.sampler)
         model = self._open(run.request.checkpoint, run.request.vae, emit, job)

@@ -28,10 +28,12 @@ class Draft:
 
 
 def finish(run: Run, batch: Batch, position: int, image: Tensor, model: Model, hooks: Hooks) -> Picture:
-    """The picture at `position` of its batch, from `image`, float (3, height, width) in 0..1."""
-    pixels = (image * 255).round().byte().permute(1, 2, 0).cpu().numpy()
+    """The picture at `position` of its batch, from `image`, float (3, height, width) in 0..1, joined to what was there
+    before.
+    """
+    pixels = np.ascontiguousarray((image * 255).round().byte().permute(1, 2, 0).cpu().numpy())
     draft = Draft(
-        np.ascontiguousarray(pixels),
+        run.original.scene.joined(pixels) if run.original else pixels,
         batch.first + position,
         batch.prompts[position],
         batch.seeds[position],

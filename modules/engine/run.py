@@ -5,13 +5,25 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy
 
 from ..core.errors import UserError
 from ..core.events import Event
 from ..core.params import EXTENSION_PARAMS
 from ..core.request import GenerationRequest
 from ..core.stop import StopToken
+
+if TYPE_CHECKING:
+    from .original import Original
+
+Inputs = Callable[[str], numpy.ndarray]
+
+
+def no_inputs(picture: str) -> numpy.ndarray:
+    """For an engine without a store of pictures."""
+    raise UserError(f"There is no picture {picture!r} to start from.")
 
 
 @dataclass
@@ -31,6 +43,9 @@ class Batch:
 class Run:
     """What listeners and the steps of a generation share. `notes` go into every picture's text; `settings` are those
     in force when the job began, for extensions that declared some. `request.extra` has every extension's parameters.
+
+    `inputs(id)` gives the pixels of a picture that somebody brought, uint8 (height, width, 3 or 4). `original` is the
+    one that this job starts from, once it is opened; None for noise alone.
     """
 
     job: str
@@ -38,6 +53,8 @@ class Run:
     emit: Callable[[Event], None]
     stop: StopToken
     settings: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Inputs = no_inputs
+    original: Original | None = None
     notes: dict[str, Any] = field(default_factory=dict)
     began: float = field(default_factory=time.perf_counter)
 

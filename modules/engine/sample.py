@@ -13,10 +13,11 @@ from torch import Tensor
 from ..core.errors import UserError
 from ..core.events import Preview, Step
 from ..core.hooks import Hooks
-from ..core.registry import SAMPLERS
+from ..core.registry import SAMPLERS, Entry
 from ..diffusion.guidance import Guidance
 from ..diffusion.samplers import starting_scale
 from ..diffusion.schedules import sigmas_for
+from ..diffusion.strength import Keeping, last_steps, partial_steps
 from .encode import Conditioning
 from .model import Model
 from .preview import preview_jpeg
@@ -62,8 +63,8 @@ def sample(
     """Finished latents, shape (pictures, channels, h, w), float32. Raises Stopped, and UserError when they are NaN."""
     request = run.request
     entry = SAMPLERS.get(request.sampler)
-    sigmas = sigmas_for(entry, request.schedule, request.steps, model.sigmas)
-    sampling = Sampling(start.noise * starting_scale(entry, sigmas[0].item()), sigmas)
+    sigmas = _levels(run, start, entry, model)
+    sampling = Sampling(_started(run, start, entry, sigmas[0].item()), sigmas)
     hooks.call("sampling_starting", run=run, batch=batch, sampling=sampling)
     levels = sampling.sigmas.tolist()
     guidance = Guidance(
@@ -74,14 +75,19 @@ def sample(
         levels,
         **_listeners(run, hooks),
     )
+    denoise = guidance
+    if start.mask is not None:
+        denoise = Keeping(guidance, start.latents, start.mask, sampling.sigmas, soft=request.soft_inpainting)
     shape = tuple(sampling.x.shape[1:])
     if entry.facts.get("noise") == "brownian":
         noise = start.source.brownian(shape, sampling.sigmas)
     else:
         noise = start.source.ancestral(shape)
     report = _reporter(run, batch, len(levels) - 1, model, previews)
-    latents = entry.function(guidance, sampling.x, sampling.sigmas, noise=noise, step=report)
+    latents = entry.function(denoise, sampling.x, sampling.sigmas, noise=noise, step=report)
     run.stop.check()
+    if start.mask is not None:
+        latents = denoise.kept(latents)
     latents = hooks.changed("sampled", latents, argument="latents", run=run, batch=batch)
     if not torch.isfinite(latents).all():
         raise UserError(
@@ -89,6 +95,22 @@ def sample(
             hint="Use a lower CFG scale or smaller prompt weights, or start with --precision fp32.",
         )
     return latents
+
+
+def _levels(run: Run, start: Start, entry: Entry, model: Model) -> Tensor:
+    """The noise levels to visit: a whole schedule from noise alone, the last part of one from a picture."""
+    request = run.request
+    if start.latents is None:
+        return sigmas_for(entry, request.schedule, request.steps, model.sigmas)
+    steps, done = partial_steps(request.steps, start.strength, start.exactly)
+    return last_steps(sigmas_for(entry, request.schedule, steps, model.sigmas), done)
+
+
+def _started(run: Run, start: Start, entry: Entry, sigma: float) -> Tensor:
+    """Latents at the first noise level: (pictures, channels, h, w)."""
+    if start.latents is None:
+        return start.noise * starting_scale(entry, sigma)
+    return start.latents + start.noise * (sigma + run.request.img2img_extra_noise)
 
 
 def _listeners(run: Run, hooks: Hooks) -> dict[str, Callable[[Any], None]]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
+from ..core.sections.mask import LATENT_NOISE, LATENT_NOTHING
 from ..diffusion.noise import NoiseSource
 from .model import Model
 from .run import Batch, Run
@@ -13,15 +15,39 @@ from .run import Batch, Run
 
 @dataclass
 class Start:
-    """`noise` of unit variance, shape (pictures, channels, height / 8, width / 8), and who draws what comes later."""
+    """`noise`, shape (pictures, channels, height / 8, width / 8), and who draws what comes later.
+
+    `latents` (pictures or 1, channels, h, w) is what the noise is laid over, as much of it as the denoising `strength`
+    (0 to 1) says; None: noise alone. `exactly`: the request's steps are all done. Where `mask` (1, 1, h, w) is 0, the
+    latents stay as they are.
+    """
 
     noise: Tensor
     source: NoiseSource
+    latents: Tensor | None = None
+    strength: float = 1.0
+    exactly: bool = False
+    mask: Tensor | None = None
 
 
 def starting_latents(run: Run, batch: Batch, model: Model) -> Start:
-    """Pure noise, each picture from its own seed, so that a batch of four equals four singles."""
-    request = run.request
+    """Each picture's noise from its own seed, so that a batch of four equals four singles; and what it is laid over."""
+    request, original = run.request, run.original
     shape = model.latent_shape(request.width, request.height)
     source = NoiseSource(batch.seeds, source=request.noise_source, device=model.weights.device)
-    return Start(source.starting(shape), source)
+    noise = source.starting(shape)
+    if original is None:
+        return Start(noise, source)
+    latents = original.latents
+    if original.mask is not None and request.masked_content == LATENT_NOISE:
+        latents = torch.lerp(latents.expand_as(noise), noise, original.mask.expand_as(noise))
+    elif original.mask is not None and request.masked_content == LATENT_NOTHING:
+        latents = latents * (1 - original.mask)
+    return Start(
+        noise * request.initial_noise_multiplier,
+        source,
+        latents,
+        request.denoising_strength,
+        request.img2img_fix_steps,
+        original.mask,
+    )

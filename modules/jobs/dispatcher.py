@@ -147,6 +147,8 @@ class Dispatcher:
         elif isinstance(event, events.PictureDone):
             if self._running is not None:
                 self._saver.save(self._running.job, event.picture)
+        elif isinstance(event, events.Noticed):
+            self._bus.tell("problem", {"message": event.message, "job": event.job})
         elif isinstance(event, events.EngineReady):
             self._engine_ready(event)
         elif isinstance(event, events.LoadingModel):

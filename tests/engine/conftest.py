@@ -12,6 +12,7 @@ from modules.core.pictures import Picture
 from modules.core.request import GenerationRequest
 from modules.core.stop import StopToken
 from modules.engine.engine import Engine
+from modules.jobs.inputs import InputPictures
 from tests.conftest import folders_in
 
 SMALL = {"prompt": "a red house", "steps": 3, "width": 64, "height": 64, "seed": 7, "sampler": "Euler a"}
@@ -31,9 +32,18 @@ def hooks(shared_hooks: Hooks) -> Iterator[Hooks]:
 
 
 @pytest.fixture(scope="session")
-def engine(tmp_path_factory: pytest.TempPathFactory, toy_checkpoint: Path, shared_hooks: Hooks) -> Iterator[Engine]:
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> InputPictures:
+    """The pictures that the engine can start from."""
+    return InputPictures(tmp_path_factory.mktemp("inputs"))
+
+
+@pytest.fixture(scope="session")
+def engine(
+    tmp_path_factory: pytest.TempPathFactory, toy_checkpoint: Path, shared_hooks: Hooks, inputs: InputPictures
+) -> Iterator[Engine]:
     """One engine on the toy, for all tests that leave it as they find it."""
-    engine = Engine(folders_in(tmp_path_factory.mktemp("engine"), toy_checkpoint), shared_hooks)
+    folders = folders_in(tmp_path_factory.mktemp("engine"), toy_checkpoint)
+    engine = Engine(folders, shared_hooks, inputs=inputs.pixels)
     yield engine
     engine.close()
 
