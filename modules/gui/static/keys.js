@@ -25,11 +25,11 @@ function press(event, act) {
   act();
 }
 
-/** Esc belongs to an open dialogue, list of choices or input method first. */
+/** Esc belongs to an open dialogue, menu, list of choices or input method first. */
 function somethingIsOpen(event) {
   return (
     event.isComposing ||
-    document.querySelector("dialog[open]") ||
+    document.querySelector("dialog[open], [popover]:popover-open") ||
     event.target.getAttribute?.("aria-expanded") === "true"
   );
 }

@@ -10,6 +10,7 @@ import "./prompt.js";
 import "./queue.js";
 import "./recent.js";
 import "./restart.js";
+import { registerTarget } from "./send.js";
 import { shownSeed } from "./stage.js";
 import "./stops.js";
 import { store } from "./store.js";
@@ -20,6 +21,7 @@ import "./notices.js";
 import { applied, form } from "./values.js";
 import "./generate.js";
 
+registerTarget({ name: "txt2img", tab: "txt2img", label: "txt2img", order: 10, picture: false, settings: true });
 store.start();
 
 window.easelLoaded({

@@ -8,11 +8,21 @@ export class Refused extends Error {
   }
 }
 
-export async function ask(path, body) {
-  const options =
-    body === undefined
-      ? {}
-      : { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
+export function ask(path, body) {
+  if (body === undefined) return answered(path, {});
+  return answered(path, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(body),
+  });
+}
+
+/** Sends a file's bytes as they are. */
+export function upload(path, file) {
+  return answered(path, { method: "POST", headers: { "Content-Type": "application/octet-stream" }, body: file });
+}
+
+async function answered(path, options) {
   let response;
   try {
     response = await fetch(path, options);

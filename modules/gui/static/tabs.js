@@ -45,6 +45,11 @@ class Tabs extends HTMLElement {
   }
 }
 
+/** Shows a page by its name, as in `tab_txt2img`. */
+export function showTab(name) {
+  document.getElementById(`tab_${name}-button`)?.click();
+}
+
 function nameOf(button) {
   return button.getAttribute("aria-controls").replace(/^tab_/, "");
 }
