@@ -14,6 +14,8 @@ from .core.hooks import Hooks
 from .core.pictures import Abilities
 from .core.request import PARAMS, GenerationRequest
 from .core.settings import Settings
+from .imaging.masks import Rectangle
+from .imaging.scene import painted_part
 from .jobs.bus import Bus, Watcher
 from .jobs.database import Database
 from .jobs.dispatcher import Dispatcher, EngineState
@@ -144,6 +146,13 @@ class Studio:
     def input(self, picture_id: str) -> InputPicture:
         """A stored picture to start from. Raises NotFound."""
         return self._inputs.get(picture_id)
+
+    def painted_part(self, values: Mapping[str, Any]) -> tuple[Rectangle, Rectangle]:
+        """The part of its picture that a request paints, and the picture with what is added to it. Raises UserError."""
+        request = started(GenerationRequest.checked(values), self._inputs, "inpaint")
+        picture = self._inputs.get(request.init_image)
+        mask = self._inputs.pixels(request.mask) if request.mask else None
+        return painted_part(picture.width, picture.height, mask, request)
 
     def models(self) -> list[ModelFile]:
         """The checkpoints there are, unusable ones with their problem."""

@@ -122,6 +122,13 @@ SETTINGS = SettingDeclarations(
         Setting(
             "outdir_txt2img_samples", "txt2img-images", "Folder for txt2img", "Inside outputs, or absolute.", "Saving"
         ),
+        Setting(
+            "outdir_img2img_samples",
+            "img2img-images",
+            "Folder for img2img",
+            "For all that starts from a picture. Inside outputs, or absolute.",
+            "Saving",
+        ),
         Setting("live_previews_enable", True, "Live preview", "Show the picture while it is made.", "While it works"),
         Setting(
             "show_progress_every_n_steps",

@@ -60,7 +60,7 @@ def scene_of(
     A mask without any white is none: the whole picture is painted. Raises UserError when its size is another.
     """
     picture = flattened(pixels, request.img2img_background_color)
-    levels = whole_mask(picture, mask, request)
+    levels = whole_mask(picture.shape[1], picture.shape[0], mask, request)
     if request.outpaints:
         picture = extended(picture, outpainted(request), request.outpaint_fill, request.seed)
     if levels is None:
@@ -77,11 +77,12 @@ def flattened(pixels: numpy.ndarray, background: str) -> numpy.ndarray:
     return numpy.rint(pixels[..., :3] * share + colour * (1 - share)).astype(numpy.uint8)
 
 
-def whole_mask(picture: numpy.ndarray, mask: numpy.ndarray | None, request: GenerationRequest) -> numpy.ndarray | None:
-    """The mask as it counts: grown with the picture, inverted where asked, blurred. None when nothing is white."""
+def whole_mask(width: int, height: int, mask: numpy.ndarray | None, request: GenerationRequest) -> numpy.ndarray | None:
+    """The mask of a picture of that size as it counts: inverted where asked, grown with the picture, blurred. None when
+    nothing is white.
+    """
     if not request.has_mask:
         return None
-    height, width = picture.shape[:2]
     levels = numpy.zeros((height, width), numpy.uint8) if mask is None else mask_levels(mask, width, height)
     if mask is not None and request.mask_mode != MASK_MODES[0]:
         levels = 255 - levels
@@ -90,15 +91,27 @@ def whole_mask(picture: numpy.ndarray, mask: numpy.ndarray | None, request: Gene
     return blurred(levels, request.mask_blur) if levels.any() else None
 
 
-def seen_part(levels: numpy.ndarray, request: GenerationRequest) -> Rectangle | None:
-    """The part of the (extended) picture that is painted; None: all of it. `levels` as `whole_mask` gives them."""
-    if not request.inpaints_only_masked:
-        return None
-    return crop_rectangle(levels, request.inpaint_full_res_padding, request.width, request.height)
+def painted_part(
+    width: int, height: int, mask: numpy.ndarray | None, request: GenerationRequest
+) -> tuple[Rectangle, Rectangle]:
+    """What is painted of a picture of that size, and the whole of it once it is extended, both with their origin where
+    the extended picture has it.
+    """
+    left, up, right, down = outpainted(request)
+    whole = Rectangle(0, 0, width + left + right, height + up + down)
+    levels = whole_mask(width, height, mask, request)
+    return (None if levels is None else _place(levels, request)) or whole, whole
 
 
 def outpainted(request: GenerationRequest) -> Sides:
     return request.outpaint_left, request.outpaint_up, request.outpaint_right, request.outpaint_down
+
+
+def _place(levels: numpy.ndarray, request: GenerationRequest) -> Rectangle | None:
+    """The part of the extended picture that is painted; None: all of it. `levels` as `whole_mask` gives them."""
+    if not request.inpaints_only_masked:
+        return None
+    return crop_rectangle(levels, request.inpaint_full_res_padding, request.width, request.height)
 
 
 def _unmasked(picture: Image.Image, request: GenerationRequest, scaler: Scaler) -> Scene:
@@ -110,7 +123,7 @@ def _unmasked(picture: Image.Image, request: GenerationRequest, scaler: Scaler) 
 
 
 def _masked(picture: Image.Image, levels: numpy.ndarray, request: GenerationRequest, scaler: Scaler) -> Scene:
-    place = seen_part(levels, request)
+    place = _place(levels, request)
     whole_mask = Image.fromarray(levels)
     if place is None:
         image = resized(picture, request.resize_mode, request.width, request.height, scaler)

@@ -116,9 +116,10 @@ class Saver:
             "seed_last": request.seed + request.pictures - 1,
             "job_time": datetime.fromtimestamp(job.created),
         }
+        kind = "outdir_img2img_samples" if request.init_image else "outdir_txt2img_samples"
         inside = expand(settings["directories_filename_pattern"], facts, folders=True)
         return Plan(
-            self._folders.outputs / settings["outdir_txt2img_samples"] / inside,
+            self._folders.outputs / settings[kind] / inside,
             expand(settings["samples_filename_pattern"], facts),
             picture.infotext,
             settings["samples_format"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
@@ -14,6 +15,7 @@ from ..core.errors import UserError
 from ..jobs.inputs import InputPicture
 from ..studio import Studio
 from .answers import Json
+from .jobs_routes import Sent
 
 LARGEST_FILE = 256 << 20  # bytes
 FOR_EVER = "private, max-age=31536000, immutable"
@@ -47,6 +49,12 @@ def inputs_router(studio: Studio) -> APIRouter:
     def described(picture: str) -> Json:
         """Size and settings text of a stored picture."""
         return Json(_input_json(studio.input(picture)))
+
+    @router.post("/api/inputs/crop")
+    def crop(values: Sent) -> Json:
+        """The part of its picture that a request would paint, in pixels of the picture as outpainting extends it."""
+        part, whole = studio.painted_part(values)
+        return Json({**asdict(part), "picture": {"width": whole.width, "height": whole.height}})
 
     @router.head("/inputs/{picture}", include_in_schema=False)
     @router.get("/inputs/{picture}")

@@ -70,3 +70,59 @@ def test_a_history_picture_whose_file_is_gone_is_named(web, studio) -> None:
 @pytest.mark.parametrize("path", ["/inputs/nothing", "/api/inputs/nothing", "/inputs/..%2f..%2fetc%2fpasswd"])
 def test_an_unknown_id_is_a_plain_404(web, path) -> None:
     assert web.get(path).status_code == 404
+
+
+def upload(web, pixels) -> str:
+    return web.post("/api/inputs", content=encode(pixels, "png")[0]).json()["id"]
+
+
+def test_the_part_that_will_be_painted_can_be_asked_for(web) -> None:
+    picture, mask = numpy.zeros((200, 300, 3), numpy.uint8), numpy.zeros((200, 300, 3), numpy.uint8)
+    mask[100:120, 40:80] = 255
+    values = {"init_image": upload(web, picture), "mask": upload(web, mask), "mask_blur": 0, "width": 64, "height": 64}
+    whole = web.post("/api/inputs/crop", json=values).json()
+    assert whole == {"left": 0, "top": 0, "right": 300, "bottom": 200, "picture": {"width": 300, "height": 200}}
+    values |= {"inpaint_area": "Only masked", "inpaint_full_res_padding": 10}
+    part = web.post("/api/inputs/crop", json=values).json()
+    assert part == {"left": 30, "top": 80, "right": 90, "bottom": 140, "picture": {"width": 300, "height": 200}}
+    extended = web.post("/api/inputs/crop", json={**values, "outpaint_left": 100}).json()
+    assert extended["picture"] == {"width": 400, "height": 200}
+    assert (extended["left"], extended["right"]) == (0, 200)
+
+
+def test_a_job_without_its_picture_or_with_another_mask_is_refused_with_a_sentence(web) -> None:
+    small, large = upload(web, PIXELS), upload(web, numpy.zeros((8, 8, 3), numpy.uint8))
+    for values, sentence in (
+        ({"tab": "img2img"}, "There is no picture to start from."),
+        ({"mask": small}, "There is no picture to start from."),
+        ({"outpaint_left": 8}, "There is no picture to start from."),
+        ({"tab": "img2img", "init_image": "f" * 32}, f"There is no picture {'f' * 32!r} to start from."),
+        (
+            {"tab": "inpaint", "init_image": small, "mask": large},
+            "The mask has 8 x 8 pixels, but the picture 6 x 4.",
+        ),
+    ):
+        answer = web.post("/api/jobs", json=values)
+        assert (answer.status_code // 100, answer.json()["message"]) == (4, sentence)
+        assert answer.json()["hint"]
+
+
+def test_the_size_of_the_result_follows_from_the_picture(web, studio) -> None:
+    picture = upload(web, numpy.zeros((100, 150, 3), numpy.uint8))
+    for values, size in (
+        ({"resize_scale": 2}, (296, 200)),
+        ({"outpaint_left": 64, "outpaint_down": 64}, (216, 168)),
+        ({"outpaint_left": 64, "inpaint_area": "Only masked", "width": 64, "height": 64}, (64, 64)),
+        ({"width": 64, "height": 128}, (64, 128)),
+    ):
+        request = studio.filled({"init_image": picture, **values}, "img2img")
+        assert (request.width, request.height) == size
+    request = studio.filled({"init_image": picture, "outpaint_left": 64, "outpaint_down": 64}, "inpaint")
+    assert (request.outpaint_left, request.outpaint_down, request.outpaint_right) == (66, 68, 0)
+    assert studio.filled(request.model_dump(), "inpaint") == request
+
+
+def test_what_starts_from_a_picture_is_saved_in_a_folder_of_its_own(web, studio) -> None:
+    picture = upload(web, numpy.zeros((64, 64, 3), numpy.uint8))
+    job = finished(studio, studio.submit({"init_image": picture, "steps": 1, "width": 64, "height": 64}, "img2img").id)
+    assert studio.folders.outputs / "img2img-images" in studio.picture(job.pictures[0]).path.parents
