@@ -15,6 +15,8 @@ from ..core.events import Preview, Step
 from ..core.hooks import Hooks
 from ..core.registry import SAMPLERS, Entry
 from ..diffusion.guidance import Guidance
+from ..diffusion.noise import Noise
+from ..diffusion.resampling import resampled, resampled_steps
 from ..diffusion.samplers import starting_scale
 from ..diffusion.schedules import sigmas_for
 from ..diffusion.strength import Keeping, last_steps, partial_steps
@@ -75,19 +77,8 @@ def sample(
         levels,
         **_listeners(run, hooks),
     )
-    denoise = guidance
-    if start.mask is not None:
-        denoise = Keeping(guidance, start.latents, start.mask, sampling.sigmas, soft=request.soft_inpainting)
-    shape = tuple(sampling.x.shape[1:])
-    if entry.facts.get("noise") == "brownian":
-        noise = start.source.brownian(shape, sampling.sigmas)
-    else:
-        noise = start.source.ancestral(shape)
-    report = _reporter(run, batch, len(levels) - 1, model, previews)
-    latents = entry.function(denoise, sampling.x, sampling.sigmas, noise=noise, step=report)
+    latents = _sampled(run, batch, start, entry, guidance, sampling, model, previews)
     run.stop.check()
-    if start.mask is not None:
-        latents = denoise.kept(latents)
     latents = hooks.changed("sampled", latents, argument="latents", run=run, batch=batch)
     if not torch.isfinite(latents).all():
         raise UserError(
@@ -95,6 +86,35 @@ def sample(
             hint="Use a lower CFG scale or smaller prompt weights, or start with --precision fp32.",
         )
     return latents
+
+
+def _sampled(
+    run: Run,
+    batch: Batch,
+    start: Start,
+    entry: Entry,
+    guidance: Guidance,
+    sampling: Sampling,
+    model: Model,
+    previews: Previews,
+) -> Tensor:
+    """Runs the sampler; where there is a mask, what it keeps is the original at every step."""
+    shape, sigmas, times = tuple(sampling.x.shape[1:]), sampling.sigmas, run.request.inpaint_resampling
+    if start.mask is None:
+        noise, report = _noise(start, entry, shape, sigmas), _reporter(run, batch, len(sigmas) - 1, model, previews)
+        return entry.function(guidance, sampling.x, sigmas, noise=noise, step=report)
+    keeping = Keeping(guidance, start.latents, start.mask, sigmas, soft=run.request.soft_inpainting)
+    # A Brownian path has one rise between two levels, but a repeated step needs another one.
+    noise = _noise(start, entry, shape, sigmas) if times == 1 else start.source.ancestral(shape)
+    sampler = entry.function if times == 1 else resampled(entry.function, times)
+    report = _reporter(run, batch, resampled_steps(sigmas, times), model, previews)
+    return keeping.kept(sampler(keeping, sampling.x, sigmas, noise=noise, step=report))
+
+
+def _noise(start: Start, entry: Entry, shape: tuple[int, ...], sigmas: Tensor) -> Noise:
+    """What the sampler adds between steps."""
+    brownian = entry.facts.get("noise") == "brownian"
+    return start.source.brownian(shape, sigmas) if brownian else start.source.ancestral(shape)
 
 
 def _levels(run: Run, start: Start, entry: Entry, model: Model) -> Tensor:
