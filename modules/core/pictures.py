@@ -30,7 +30,8 @@ class Facts:
 @dataclass(frozen=True)
 class Picture:
     """Pixels and their story. `pixels` is uint8, shape (height, width, 3), RGB; `index` counts within the job;
-    `request` is the one that makes this picture alone; `infotext` is A1111's parameters text.
+    `request` is the one that makes this picture alone; `infotext` is A1111's parameters text; `source` is the plain
+    name of the file that it was made from, where there is one.
     """
 
     pixels: numpy.ndarray
@@ -38,6 +39,7 @@ class Picture:
     request: GenerationRequest
     facts: Facts
     infotext: str
+    source: str = ""
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from .sections.mask import ONLY_MASKED, Masking
 from .sections.model import Models
 from .sections.outpaint import Outpainting
 from .sections.prompt import Prompt
+from .sections.repeat import Repeating
 from .sections.sampling import Sampling
 from .sections.seed import Seeding
 from .sections.size import Size
@@ -26,7 +27,7 @@ from .sections.size import Size
 DRAWN_SEEDS = 2**32 - 2
 
 
-class GenerationRequest(Outpainting, Masking, StartingPicture, Models, Size, Seeding, Sampling, Prompt):
+class GenerationRequest(Repeating, Outpainting, Masking, StartingPicture, Models, Size, Seeding, Sampling, Prompt):
     """What to make. Absent fields are filled when the job is queued: see `filled`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -78,7 +79,7 @@ class GenerationRequest(Outpainting, Masking, StartingPicture, Models, Size, See
     @property
     def pictures(self) -> int:
         """How many pictures the request asks for."""
-        return self.batch_size * self.batch_count
+        return self.batch_size * self.batch_count * self.loopback * max(1, len(self.files))
 
     def for_picture(self, index: int) -> GenerationRequest:
         """The request that makes picture `index` of this one alone: its seed, one picture."""

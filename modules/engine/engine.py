@@ -24,6 +24,7 @@ from ..weights.residency import Loader
 from .encode import Encoder
 from .generate import generate
 from .model import Model, hash_behind
+from .parts import left_out, parts
 from .run import Inputs, Run, no_inputs
 from .sample import Previews
 
@@ -83,16 +84,27 @@ class Engine:
         run = Run(job, request, emit, stop, self._settings(), self._inputs)
         self._hooks.call("generation_starting", run=run)
         SAMPLERS.get(run.request.sampler)
-        model = self._open(run.request.checkpoint, run.request.vae, emit, job)
 
         def work() -> None:
-            for picture in generate(run, model, self._encoder, self._hooks, self._previews):
-                emit(PictureDone(job, picture))
+            for _ in parts(run):
+                self._make(run, emit)
 
         try:
             self._hooks.around("generating", work, run=run)
         finally:
             self._hooks.call("generation_finished", run=run)
+
+    def _make(self, run: Run, emit: Emit) -> None:
+        """The pictures of one part of a job. What is wrong with one file of a batch costs that file alone."""
+        try:
+            model = self._open(run.request.checkpoint, run.request.vae, emit, run.job)
+            for picture in generate(run, model, self._encoder, self._hooks, self._previews):
+                run.latest = picture
+                emit(PictureDone(run.job, picture))
+        except UserError as error:
+            if not run.source:
+                raise
+            left_out(run, run.source, error)
 
     def close(self) -> None:
         self._model = None

@@ -60,4 +60,4 @@ def finish(run: Run, batch: Batch, position: int, image: Tensor, model: Model, h
         seconds=time.perf_counter() - run.began,
         notes=draft.notes,
     )
-    return Picture(draft.pixels, draft.index, request, facts, write(request, facts))
+    return Picture(draft.pixels, draft.index, request, facts, write(request, facts), run.source)

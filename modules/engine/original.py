@@ -34,9 +34,12 @@ def original_of(run: Run, model: Model) -> Original | None:
     request = run.request
     if not request.init_image:
         return None
-    pixels = run.inputs(request.init_image)
+    if run.continued is not None:
+        pixels, scene = run.continued.backdrop, run.continued
+    else:
+        pixels = run.inputs(request.init_image)
+        scene = scene_of(pixels, run.inputs(request.mask) if request.mask else None, request)
     run.notes["Init image hash"] = hashlib.md5(pixels.tobytes(), usedforsecurity=False).hexdigest()
-    scene = scene_of(pixels, run.inputs(request.mask) if request.mask else None, request)
     if request.has_mask and scene.mask is None:
         run.emit(Noticed(run.job, "The mask is empty, so the whole picture was painted."))
     _, height, width = model.latent_shape(request.width, request.height)

@@ -16,6 +16,8 @@ from ..core.request import GenerationRequest
 from ..core.stop import StopToken
 
 if TYPE_CHECKING:
+    from ..core.pictures import Picture
+    from ..imaging.scene import Scene
     from .original import Original
 
 Inputs = Callable[[str], numpy.ndarray]
@@ -46,6 +48,10 @@ class Run:
 
     `inputs(id)` gives the pixels of a picture that somebody brought, uint8 (height, width, 3 or 4). `original` is the
     one that this job starts from, once it is opened; None for noise alone.
+
+    A job may have several parts (see `parts`). `first` is the index of this part's first picture, of `pictures` in all;
+    `source` is the plain name of the file it starts from, `continued` the scene that the last part ended with, and
+    `latest` the last picture made.
     """
 
     job: str
@@ -55,12 +61,17 @@ class Run:
     settings: Mapping[str, Any] = field(default_factory=dict)
     inputs: Inputs = no_inputs
     original: Original | None = None
+    first: int = 0
+    source: str = ""
+    continued: Scene | None = None
+    latest: Picture | None = None
     notes: dict[str, Any] = field(default_factory=dict)
     began: float = field(default_factory=time.perf_counter)
 
     def __post_init__(self) -> None:
         if self.request.seed < 0:
             raise UserError("The seed was not drawn.", hint="Requests are filled in before they reach the engine.")
+        self.pictures = self.request.pictures
         declared = {param.name: param.default for param in EXTENSION_PARAMS}
         self.request = self.request.model_copy(update={"extra": {**declared, **self.request.extra}})
 
@@ -74,7 +85,7 @@ class Run:
         for number in range(self.request.batch_count):
             first = number * size
             yield Batch(
-                first,
+                self.first + first,
                 [self.request.prompt] * size,
                 [self.request.negative_prompt] * size,
                 [self.request.seed + first + offset for offset in range(size)],

@@ -144,7 +144,7 @@ def _listeners(run: Run, hooks: Hooks) -> dict[str, Callable[[Any], None]]:
 
 def _reporter(run: Run, batch: Batch, steps: int, model: Model, previews: Previews) -> Callable[..., None]:
     """What the sampler calls at every step: tells the job's progress, shows a preview, obeys the stop token."""
-    total, last = run.request.pictures, batch.first + len(batch) - 1
+    total, last = run.pictures, batch.first + len(batch) - 1
     pixels = model.weights.latent_factor
 
     def report(i: int, x: Tensor, sigma: float, denoised: Tensor) -> None:

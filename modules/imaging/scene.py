@@ -4,7 +4,8 @@ the result is joined to the rest. All of it in pixels; the engine turns it into 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy
 from PIL import Image, ImageColor
@@ -14,9 +15,10 @@ from ..core.sections.image import CROP_AND_RESIZE, LATENT_UPSCALE, RESIZE_AND_FI
 from ..core.sections.mask import MASK_MODES, ORIGINAL
 from .colours import corrected
 from .masks import Rectangle, blurred, crop_rectangle, filled, mask_levels
-from .outpaint import Sides, extended, extended_mask
+from .outpaint import Sides, extended, extended_mask, sides_in_steps
 from .resize import Scaler, lanczos, multiple_of, resized
 
+SIDES = ("outpaint_left", "outpaint_up", "outpaint_right", "outpaint_down")
 WHOLE_GAIN, SOFT_GAIN = 2, 4  # how much sooner than the mask the result is seen in full
 
 
@@ -50,6 +52,15 @@ class Scene:
         shown = numpy.full(image.size[::-1], 255, numpy.uint8) if self.overlay is None else self.overlay[part]
         result[part] = _laid_over(result[part], numpy.asarray(image), shown)
         return result
+
+    def continued(self, pixels: numpy.ndarray) -> Scene:
+        """The same mask and place, with a finished picture, uint8 of the backdrop's size, to be painted on."""
+        if self.mask is None:
+            return replace(self, image=Image.fromarray(pixels), backdrop=pixels)
+        picture = Image.fromarray(pixels)
+        if self.place is not None:
+            picture = resized(picture.crop(self.place.box), RESIZE_AND_FILL, *self.image.size)
+        return replace(self, image=picture, backdrop=pixels)
 
 
 def scene_of(
@@ -103,8 +114,26 @@ def painted_part(
     return (None if levels is None else _place(levels, request)) or whole, whole
 
 
+def size_of_result(request: GenerationRequest, width: int, height: int) -> dict[str, Any]:
+    """The request's fields that follow from the size of the picture it starts from: how far that grows exactly, and how
+    large the result is.
+    """
+    found: dict[str, Any] = {}
+    if request.outpaints:
+        sides = sides_in_steps((width, height), outpainted(request))
+        found = dict(zip(SIDES, sides, strict=True))
+        width, height = width + sides[0] + sides[2], height + sides[1] + sides[3]
+        if not request.inpaints_only_masked:
+            return {**found, "width": width, "height": height}
+    if request.resize_scale:
+        found["width"], found["height"] = (multiple_of(8, one * request.resize_scale) for one in (width, height))
+    return found
+
+
 def outpainted(request: GenerationRequest) -> Sides:
-    return request.outpaint_left, request.outpaint_up, request.outpaint_right, request.outpaint_down
+    """How far the picture grows: left, up, right, down."""
+    left, up, right, down = (getattr(request, side) for side in SIDES)
+    return left, up, right, down
 
 
 def _place(levels: numpy.ndarray, request: GenerationRequest) -> Rectangle | None:

@@ -58,11 +58,15 @@ class InputPictures:
         height, width = pixels.shape[:2]
         return InputPicture(picture_id, path, width, height, infotext)
 
+    def has(self, picture_id: str) -> bool:
+        """Whether a picture is stored under this id."""
+        return bool(_ID.fullmatch(picture_id)) and self._path(picture_id).is_file()
+
     def get(self, picture_id: str) -> InputPicture:
         """Raises NotFound."""
-        if not _ID.fullmatch(picture_id) or not (path := self._path(picture_id)).is_file():
+        if not self.has(picture_id):
             raise NotFound(f"There is no picture {picture_id[:40]!r} to start from.", hint="Choose the picture again.")
-        return _described(path)
+        return _described(self._path(picture_id))
 
     def pixels(self, picture_id: str) -> numpy.ndarray:
         """uint8 (height, width, 3 or 4), RGB or RGBA. Raises NotFound."""

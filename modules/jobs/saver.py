@@ -28,8 +28,8 @@ MOST_UNSAVED = 8  # pictures in memory; a slower disk makes the device wait
 
 @dataclass
 class Plan:
-    """Where a picture will go and what it will say; listeners of `saving` may change it. `name` gets a number in front
-    and the format's ending behind.
+    """Where a picture will go and what it will say; listeners of `saving` may change it. `name` gets the format's
+    ending behind, and where it is `numbered` a number in front.
     """
 
     folder: Path
@@ -37,6 +37,7 @@ class Plan:
     infotext: str
     format: str
     quality: int
+    numbered: bool = True
 
 
 class Saver:
@@ -109,6 +110,7 @@ class Saver:
         settings, request = self._settings, job.request
         facts = {
             **facts_of(picture),
+            **({"basename": picture.source} if picture.source else {}),
             "index": picture.index,
             "pictures": request.pictures,
             "batch_size": request.batch_size,
@@ -116,6 +118,10 @@ class Saver:
             "seed_last": request.seed + request.pictures - 1,
             "job_time": datetime.fromtimestamp(job.created),
         }
+        if request.batch_output:
+            folder, name = self._folders.outputs / Path(request.batch_output).expanduser(), picture.source
+            form = settings["samples_format"], settings["jpeg_quality"]
+            return Plan(folder, name, picture.infotext, *form, numbered=not picture.source)
         kind = "outdir_img2img_samples" if request.init_image else "outdir_txt2img_samples"
         inside = expand(settings["directories_filename_pattern"], facts, folders=True)
         return Plan(
@@ -141,4 +147,6 @@ class Saver:
 
 def _written(picture: Picture, plan: Plan) -> Path:
     folder, name, text = Path(plan.folder), str(plan.name), str(plan.infotext)
-    return save_picture(picture.pixels, folder, name, text, format=plan.format, quality=plan.quality)
+    return save_picture(
+        picture.pixels, folder, name, text, format=plan.format, quality=plan.quality, numbered=plan.numbered
+    )

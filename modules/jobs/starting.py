@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ..core.errors import UserError
 from ..core.params import TXT2IMG
 from ..core.request import GenerationRequest
-from ..imaging.outpaint import sides_in_steps
-from ..imaging.resize import multiple_of
-from ..imaging.scene import outpainted
+from ..core.sections.repeat import TEXT_PARTS
+from ..imaging.files import listed
+from ..imaging.scene import size_of_result
 from .inputs import InputPictures
-
-SIDES = ("outpaint_left", "outpaint_up", "outpaint_right", "outpaint_down")
 
 
 def started(request: GenerationRequest, inputs: InputPictures, tab: str = TXT2IMG) -> GenerationRequest:
@@ -20,6 +16,8 @@ def started(request: GenerationRequest, inputs: InputPictures, tab: str = TXT2IM
 
     `tab`: txt2img needs no picture, the others do.
     """
+    if request.files:
+        return _with_files(request, inputs)
     if not request.init_image:
         if request.has_mask or tab != TXT2IMG:
             raise UserError("There is no picture to start from.", hint="Choose, drop or paste one, or send one here.")
@@ -33,18 +31,18 @@ def started(request: GenerationRequest, inputs: InputPictures, tab: str = TXT2IM
                 f"The mask has {mask.width} x {mask.height} pixels, but the picture {size[0]} x {size[1]}.",
                 hint="Paint the mask anew, or use one of the picture's own size.",
             )
-    return GenerationRequest.checked({**request.model_dump(exclude_unset=True), **_sizes(request, size)})
+    return GenerationRequest.checked({**request.model_dump(exclude_unset=True), **size_of_result(request, *size)})
 
 
-def _sizes(request: GenerationRequest, size: tuple[int, int]) -> dict[str, Any]:
-    """The fields that follow from the picture's size: how far it grows exactly, and how large the result is."""
-    found: dict[str, Any] = {}
-    if request.outpaints:
-        sides = sides_in_steps(size, outpainted(request))
-        found = dict(zip(SIDES, sides, strict=True))
-        size = size[0] + sides[0] + sides[2], size[1] + sides[1] + sides[3]
-        if not request.inpaints_only_masked:
-            return {**found, "width": size[0], "height": size[1]}
-    if request.resize_scale:
-        found["width"], found["height"] = (multiple_of(8, length * request.resize_scale) for length in size)
-    return found
+def _with_files(request: GenerationRequest, inputs: InputPictures) -> GenerationRequest:
+    """The request with its folders opened: every picture in them named. Raises UserError when there is none."""
+    wanted = [part.strip() for part in request.batch_png_info.split(",") if part.strip()]
+    known = {part.casefold() for part in TEXT_PARTS}
+    unknown = [part for part in wanted if part.casefold() not in known]
+    if unknown:
+        raise UserError(
+            f"{unknown[0][:60]!r} cannot be taken from a file's text.", hint=f"There are: {', '.join(TEXT_PARTS)}."
+        )
+    files = listed(request.files, [name for name in request.files if inputs.has(name)])
+    changed = {"batch_files": "\n".join(files), "init_image": ""}
+    return GenerationRequest.checked({**request.model_dump(exclude_unset=True), **changed})
