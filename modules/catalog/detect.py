@@ -25,6 +25,7 @@ LORA_FORMS = {
 }
 SOUGHT = "no UNet, VAE, text encoder, LoRA, embedding, ControlNet or upscaler keys"
 INPUT_VARIANTS = {4: "base", 5: "depth", 8: "pix2pix", 9: "inpainting"}  # channels that the UNet is given
+PAINTING = ("base", "inpainting", "pix2pix")  # those that the engine knows what to give to
 
 
 @dataclass(frozen=True)

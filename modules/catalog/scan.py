@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..core.errors import UserError
 from .declared import Declared, declared_facts
-from .detect import detect
+from .detect import PAINTING, detect
 from .families import FAMILIES
 from .hashing import SHORT, HashCache, short_hash
 from .header import read_header
@@ -179,7 +179,7 @@ def _problem(path: Path, kind: str, family_id: str, variant: str, reason: str, w
     if kind != wanted:
         hint = f" Files of that kind go to {FOLDERS[kind]}." if kind in FOLDERS else ""
         return f"{path.name} is not a {wanted} but a file of kind {name}: {reason}.{hint}"
-    if kind == "checkpoint" and (family is None or not family.loadable or variant != "base"):
+    if kind == "checkpoint" and (family is None or not family.loadable or variant not in PAINTING):
         detail = name if variant == "base" else f"{name} ({variant})"
         return f"{path.name} is a file of kind {detail}, which cannot be loaded yet: {reason}."
     if kind == "VAE" and variant:

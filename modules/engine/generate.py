@@ -25,7 +25,7 @@ def generate(run: Run, model: Model, encoder: Encoder, hooks: Hooks, previews: P
     original picture if there is one, and in the mask that says where it is painted over.
     Raises Stopped when the job is interrupted; a skipped batch is left out.
     """
-    run.original = original_of(run, model)
+    run.original, run.channels = original_of(run, model), {}
     for batch in run.batches():
         try:
             hooks.call("batch_starting", run=run, batch=batch)

@@ -10,8 +10,11 @@ import torch
 
 from ..catalog.hashing import HashCache, short_hash
 from ..catalog.scan import ModelFile
+from ..diffusion.channels import concatenating
 from ..diffusion.denoiser import EpsDenoiser, ModelSigmas, denoiser_for
 from ..weights.weights import Weights
+
+INPAINTING, EDITING = "inpainting", "pix2pix"
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,18 @@ class Model:
 
     @cached_property
     def denoiser(self) -> EpsDenoiser:
-        return denoiser_for(self.weights.prediction, self.weights.predict, self.sigmas)
+        return denoiser_for(self.weights.prediction, concatenating(self.weights.predict), self.sigmas)
+
+    @property
+    def extra_channels(self) -> int:
+        """How many channels the UNet is given beside the noisy latents: 0 for most."""
+        return self.weights.unet.config.in_channels - self.weights.latent_channels
+
+    @property
+    def purpose(self) -> str:
+        """What those channels are for: `INPAINTING` (mask and masked picture), `EDITING` (the picture), or ""."""
+        channels = self.weights.latent_channels
+        return {1 + channels: INPAINTING, channels: EDITING}.get(self.extra_channels, "")
 
     @cached_property
     def preview_colours(self) -> tuple[torch.Tensor, torch.Tensor] | None:

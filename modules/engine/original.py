@@ -43,16 +43,16 @@ def original_of(run: Run, model: Model) -> Original | None:
     if request.has_mask and scene.mask is None:
         run.emit(Noticed(run.job, "The mask is empty, so the whole picture was painted."))
     _, height, width = model.latent_shape(request.width, request.height)
-    latents = resized_latents(encoded(scene.image, model), height, width)
+    latents = resized_latents(encoded(as_tensor(scene.image), model), height, width)
     mask = None if scene.mask is None else latent_mask(scene.mask, height, width, soft=request.soft_inpainting)
     return Original(scene, latents, None if mask is None else mask.to(latents.device))
 
 
-def encoded(image: Image.Image, model: Model) -> Tensor:
-    """Latents (1, c, h, w), float32, of an RGB picture whose sides are multiples of 8. Raises UserError when the VAE
-    gives NaN.
+def encoded(pictures: Tensor, model: Model) -> Tensor:
+    """Latents (n, c, h, w), float32, of pictures (n, 3, H, W) in -1..1 whose sides are multiples of 8. Raises UserError
+    when the VAE gives NaN.
     """
-    latents = model.weights.encode_image(as_tensor(image))
+    latents = model.weights.encode_image(pictures)
     if not torch.isfinite(latents).all():
         raise UserError(
             "The VAE made numbers that are not finite (NaN) of the picture.",

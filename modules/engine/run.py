@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy
+from torch import Tensor
 
 from ..core.errors import UserError
 from ..core.events import Event
@@ -47,7 +48,8 @@ class Run:
     in force when the job began, for extensions that declared some. `request.extra` has every extension's parameters.
 
     `inputs(id)` gives the pixels of a picture that somebody brought, uint8 (height, width, 3 or 4). `original` is the
-    one that this job starts from, once it is opened; None for noise alone.
+    one that this job starts from, once it is opened; None for noise alone. `channels` is what the model sees beside the
+    latents, by their height and width.
 
     A job may have several parts (see `parts`). `first` is the index of this part's first picture, of `pictures` in all;
     `source` is the plain name of the file it starts from, `continued` the scene that the last part ended with, and
@@ -61,6 +63,7 @@ class Run:
     settings: Mapping[str, Any] = field(default_factory=dict)
     inputs: Inputs = no_inputs
     original: Original | None = None
+    channels: dict[tuple[int, int], Tensor] = field(default_factory=dict)
     first: int = 0
     source: str = ""
     continued: Scene | None = None

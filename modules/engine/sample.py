@@ -20,6 +20,7 @@ from ..diffusion.resampling import resampled, resampled_steps
 from ..diffusion.samplers import starting_scale
 from ..diffusion.schedules import sigmas_for
 from ..diffusion.strength import Keeping, last_steps, partial_steps
+from .channels import seeing
 from .encode import Conditioning
 from .model import Model
 from .preview import preview_jpeg
@@ -71,8 +72,7 @@ def sample(
     levels = sampling.sigmas.tolist()
     guidance = Guidance(
         model.denoiser,
-        conditioning.conditionals,
-        conditioning.unconditional,
+        *seeing(conditioning.conditionals, conditioning.unconditional, start.channels, run, model),
         request.cfg_scale,
         levels,
         **_listeners(run, hooks),

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..core.sections.mask import LATENT_NOISE, LATENT_NOTHING
 from ..diffusion.noise import NoiseSource
+from .channels import extra_channels
 from .model import Model
 from .run import Batch, Run
 
@@ -19,7 +20,7 @@ class Start:
 
     `latents` (pictures or 1, channels, h, w) is what the noise is laid over, as much of it as the denoising `strength`
     (0 to 1) says; None: noise alone. `exactly`: the request's steps are all done. Where `mask` (1, 1, h, w) is 0, the
-    latents stay as they are.
+    latents stay as they are. `channels` is what the network is given beside the latents.
     """
 
     noise: Tensor
@@ -28,6 +29,7 @@ class Start:
     strength: float = 1.0
     exactly: bool = False
     mask: Tensor | None = None
+    channels: Tensor | None = None
 
 
 def starting_latents(run: Run, batch: Batch, model: Model) -> Start:
@@ -35,9 +37,9 @@ def starting_latents(run: Run, batch: Batch, model: Model) -> Start:
     request, original = run.request, run.original
     shape = model.latent_shape(request.width, request.height)
     source = NoiseSource(batch.seeds, source=request.noise_source, device=model.weights.device)
-    noise = source.starting(shape)
+    noise, channels = source.starting(shape), extra_channels(run, model, *shape[1:])
     if original is None:
-        return Start(noise, source)
+        return Start(noise, source, channels=channels)
     latents = original.latents
     if original.mask is not None and request.masked_content == LATENT_NOISE:
         latents = torch.lerp(latents.expand_as(noise), noise, original.mask.expand_as(noise))
@@ -50,4 +52,5 @@ def starting_latents(run: Run, batch: Batch, model: Model) -> Start:
         request.denoising_strength,
         request.img2img_fix_steps,
         original.mask,
+        channels,
     )

@@ -11,7 +11,7 @@ from diffusers.models.modeling_utils import no_init_weights
 from torch import nn
 
 from ..catalog.declared import Declared, declared_facts
-from ..catalog.detect import detect
+from ..catalog.detect import PAINTING, detect
 from ..catalog.families import FAMILIES, Family
 from ..catalog.header import Header, read_header
 from ..catalog.scan import ModelFile
@@ -78,7 +78,7 @@ def _family(header: Header) -> Family:
             f"{header.path.name} is not a Stable Diffusion checkpoint: {found.reason}.",
             hint="Choose another file." if found.kind == "unknown" else f"It is a file of kind {found.kind}.",
         )
-    if family.id not in RULES or found.variant != "base":
+    if family.id not in RULES or found.variant not in PAINTING:
         raise UserError(
             f"{header.path.name} is {family.name} ({found.variant}), which cannot be loaded yet: {found.reason}.",
             hint="Choose an SD 1.x checkpoint.",
@@ -90,7 +90,7 @@ def _vae(path: Path, rules: ModuleType, family: Family, device: torch.device, dt
     """The VAE of a file of its own, or of another checkpoint. Raises UserError when it does not fit the family."""
     header = read_header(path)
     found = detect(header)
-    if found.kind not in ("VAE", "checkpoint") or found.variant not in ("", "base"):
+    if found.kind not in ("VAE", "checkpoint") or found.variant not in ("", *PAINTING):
         raise UserError(f"{path.name} is not a VAE that can be used: {found.reason}.", hint="Choose another VAE.")
     network = _network("vae", rules, header, family, declared_facts(path, header.metadata), device, dtype)
     channels = network.config.latent_channels

@@ -109,10 +109,10 @@ def test_a_lora_among_the_checkpoints_is_named_and_told_where_to_go(folder):
 
 
 def test_a_checkpoint_that_cannot_be_loaded_yet_says_so(folder):
-    shapes = {**toy_shapes(), "model.diffusion_model.input_blocks.0.0.weight": (32, 9, 3, 3)}
-    write_random(folder / "paint.safetensors", shapes)
-    problem = next(model for model in scan([folder]) if model.name == "paint").problem
-    assert "SD 1.x checkpoint (inpainting), which cannot be loaded yet" in problem
+    shapes = {**toy_shapes(), "model.diffusion_model.input_blocks.0.0.weight": (32, 5, 3, 3)}
+    write_random(folder / "deep.safetensors", shapes)
+    problem = next(model for model in scan([folder]) if model.name == "deep").problem
+    assert "SD 1.x checkpoint (depth), which cannot be loaded yet" in problem
 
 
 def test_vaes_come_from_their_folder_and_from_beside_the_checkpoints(folder, tmp_path):

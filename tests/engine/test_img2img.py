@@ -80,7 +80,7 @@ def started(engine, hooks, picture):
 def test_sampling_starts_at_the_original_with_the_noise_of_the_first_step(engine, started):
     notes = started(denoising_strength=0.5, steps=10, sampler="Euler")
     model = engine._model
-    latents = encoded(scene_of(PIXELS, None, notes.run.request).image, model)
+    latents = encoded(as_tensor(scene_of(PIXELS, None, notes.run.request).image), model)
     noise = starting_latents(notes.run, notes.batch, model).noise
     torch.testing.assert_close(notes.x, latents + noise * notes.sigmas[0])
     assert len(notes.sigmas) == 7

@@ -257,10 +257,10 @@ def test_a_file_of_another_kind_is_refused_for_what_it_is(tmp_path):
     write_random(tmp_path / "vae.safetensors", vae_shapes(widths=(8, 8), blocks=1))
     with pytest.raises(UserError, match=r"vae\.safetensors is not a Stable Diffusion checkpoint.*kind VAE"):
         load_checkpoint(tmp_path / "vae.safetensors")
-    inpainting = {**toy_shapes(), UNET + "input_blocks.0.0.weight": (32, 9, 3, 3)}
-    write_random(tmp_path / "paint.safetensors", inpainting)
-    with pytest.raises(UserError, match=r"paint\.safetensors is SD 1\.x \(inpainting\), which cannot be loaded yet"):
-        load_checkpoint(tmp_path / "paint.safetensors")
+    depth = {**toy_shapes(), UNET + "input_blocks.0.0.weight": (32, 5, 3, 3)}
+    write_random(tmp_path / "deep.safetensors", depth)
+    with pytest.raises(UserError, match=r"deep\.safetensors is SD 1\.x \(depth\), which cannot be loaded yet"):
+        load_checkpoint(tmp_path / "deep.safetensors")
 
 
 def test_a_vae_of_the_wrong_kind_is_refused(tmp_path, toy):
