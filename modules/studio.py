@@ -22,6 +22,7 @@ from .jobs.dispatcher import Dispatcher, EngineState
 from .jobs.filling import filled, recommended, short_text
 from .jobs.history import History, PictureRecord
 from .jobs.inputs import InputPicture, InputPictures
+from .jobs.masks import made_mask, offered_masks
 from .jobs.models import Models
 from .jobs.pasting import PastedSettings, pasted_settings
 from .jobs.queue import Job, JobQueue, NotFound
@@ -146,6 +147,14 @@ class Studio:
     def input(self, picture_id: str) -> InputPicture:
         """A stored picture to start from. Raises NotFound."""
         return self._inputs.get(picture_id)
+
+    def masks(self) -> list[str]:
+        """The names of the automatic masks that extensions offer."""
+        return list(offered_masks(self.hooks))
+
+    def make_mask(self, name: str, picture_id: str) -> InputPicture:
+        """Stores the automatic mask `name` of a stored picture. Raises NotFound, and UserError when it fails."""
+        return self._inputs.add_pixels(made_mask(name, self._inputs.pixels(picture_id), self.hooks))
 
     def painted_part(self, values: Mapping[str, Any]) -> tuple[Rectangle, Rectangle]:
         """The part of its picture that a request paints, and the picture with what is added to it. Raises UserError."""

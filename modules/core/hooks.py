@@ -94,6 +94,12 @@ class Moments:
         """A checkpoint sits in memory."""
 
     @moment
+    def offering_masks(self, masks: dict) -> None:
+        """Somebody paints a mask: `masks["Faces"] = find` offers to make one. `find` is given the picture's pixels,
+        uint8 (height, width, 3), and gives a mask (height, width): True or 255 where it is to be painted anew.
+        """
+
+    @moment
     def building_ui(self, ui: Any) -> None:
         """The page is being built: `ui.tab(label, build)` adds a tab, `build` is called inside its Gradio context."""
 

@@ -29,7 +29,8 @@ def extra_channels(run: Run, model: Model, height: int, width: int) -> Tensor | 
         return None
     if (height, width) not in run.channels:
         if model.purpose == INPAINTING:
-            run.notes["Conditional mask weight"] = run.request.inpainting_mask_weight
+            if run.original is not None:
+                run.notes["Conditional mask weight"] = run.request.inpainting_mask_weight
             run.channels[height, width] = _masked_picture(run.original, run.request, model, height, width)
         elif model.purpose == EDITING:
             run.channels[height, width] = _whole_picture(run.original, model, height, width)

@@ -56,6 +56,17 @@ def inputs_router(studio: Studio) -> APIRouter:
         part, whole = studio.painted_part(values)
         return Json({**asdict(part), "picture": {"width": whole.width, "height": whole.height}})
 
+    @router.get("/api/masks")
+    def masks() -> Json:
+        """The names of the automatic masks that extensions offer."""
+        return Json({"masks": studio.masks()})
+
+    @router.post("/api/inputs/mask")
+    def make_mask(values: Sent) -> Json:
+        """Makes an automatic mask (`name`) of a stored picture (`init_image`) and stores it: answers like uploading."""
+        name, picture = (str(values.get(field, "")) for field in ("name", "init_image"))
+        return Json(_input_json(studio.make_mask(name, picture)))
+
     @router.head("/inputs/{picture}", include_in_schema=False)
     @router.get("/inputs/{picture}")
     def file(request: Request, picture: str) -> Response:

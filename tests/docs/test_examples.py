@@ -230,6 +230,12 @@ def test_sampled__raises_the_contrast(hooks: Hooks) -> None:
     assert changed.tolist() == pytest.approx([1.05, 1.05])
 
 
+def test_offering_masks__finds_what_is_dark(hooks: Hooks) -> None:
+    masks: dict = {}
+    hooks.call("offering_masks", masks=masks)
+    assert masks["Shadows"](np.array([[[10, 20, 30], [10, 90, 10]]], np.uint8)).tolist() == [[True, False]]
+
+
 def test_building_ui__adds_a_tab(hooks: Hooks) -> None:
     import gradio as gr
 

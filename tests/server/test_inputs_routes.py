@@ -126,3 +126,20 @@ def test_what_starts_from_a_picture_is_saved_in_a_folder_of_its_own(web, studio)
     picture = upload(web, numpy.zeros((64, 64, 3), numpy.uint8))
     job = finished(studio, studio.submit({"init_image": picture, "steps": 1, "width": 64, "height": 64}, "img2img").id)
     assert studio.folders.outputs / "img2img-images" in studio.picture(job.pictures[0]).path.parents
+
+
+def test_an_extensions_mask_can_be_made_of_a_stored_picture(web, studio) -> None:
+    from modules.core.hooks import hook
+
+    class Dark:
+        @hook
+        def offering_masks(self, masks):
+            masks["Dark"] = lambda pixels: pixels[..., 0] < 50
+
+    assert web.get("/api/masks").json() == {"masks": []}
+    studio.hooks.register(Dark(), "dark")
+    assert web.get("/api/masks").json() == {"masks": ["Dark"]}
+    stored = web.post("/api/inputs/mask", json={"name": "Dark", "init_image": upload(web, PIXELS)}).json()
+    assert (stored["width"], stored["height"]) == (6, 4)
+    assert web.post("/api/inputs/mask", json={"name": "Bright", "init_image": stored["id"]}).status_code == 422
+    assert web.post("/api/inputs/mask", json={"name": "Dark", "init_image": "x"}).status_code == 404
