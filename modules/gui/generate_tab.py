@@ -32,6 +32,9 @@ log = logging.getLogger("easel.page")
 # folded away under "More", and what extensions added under "Extensions".
 FIRST = "checkpoint"
 IN_SIGHT = ("sampling", "size", "batch", "seed")
+# Of the groups that need a picture, what changes often stands in sight too; the rest of each is a section of its own.
+OFTEN = (("denoising_strength", "resize_mode"), ("inpaint_area", "masked_content", "mask_blur"))
+SECTIONS = {"image": "Picture to start from", "mask": "Inpainting", "outpaint": "Outpainting"}
 
 # Small buttons right after a parameter's widget: (label, A1111's id, icon).
 TOOLS_AFTER = {
@@ -64,6 +67,11 @@ class Form:
         members = [param for param in self.rest() if param.group == group and not param.owner]
         return sorted(members, key=lambda param: param.choices is None)
 
+    @property
+    def pictures(self) -> list[Param]:
+        """The parameters that are pictures."""
+        return [param for param in self.params.values() if param.picture]
+
     def rest(self) -> list[Param]:
         return [param for param in self.params.values() if param.name not in self.widgets]
 
@@ -79,7 +87,9 @@ def build_generate_tab(page: gr.Blocks, studio: Studio, tab: str, declared: Mapp
             with gr.Column(elem_classes=["knobs"]):
                 _knobs(form)
             generate = _actions(tab)
-        markup(f'<easel-stage tab="{tab}"></easel-stage>', elem_id=f"{tab}_results", elem_classes=["stage-cell"])
+        looks = f'<easel-looks tab="{tab}"></easel-looks><easel-source tab="{tab}"></easel-source>'
+        stage = f'{looks if form.pictures else ""}<easel-stage tab="{tab}"></easel-stage>'
+        markup(stage, elem_id=f"{tab}_results", elem_classes=["stage-cell"])
         rail = f'<easel-queue tab="{tab}"></easel-queue><easel-recent tab="{tab}"></easel-recent>'
         markup(rail, elem_classes=["rail"])
     _wire(page, studio, form, generate)
@@ -91,6 +101,12 @@ def _knobs(form: Form) -> None:
     if FIRST in form.params:
         with gr.Row(elem_classes=["fields", f"fields-{FIRST}"]):
             form.add([form.params[FIRST]])
+    form.add(form.pictures)
+    for names in OFTEN:
+        params = [form.params[name] for name in names if name in form.params]
+        if params:
+            with gr.Row(elem_classes=["fields", f"fields-{params[0].name}"]):
+                form.add(params)
     for group in IN_SIGHT:
         params = form.group(group)
         if params:
@@ -98,6 +114,11 @@ def _knobs(form: Form) -> None:
                 form.add(params)
         if group == "size":
             markup(f'<easel-aspects tab="{form.tab}"></easel-aspects>', elem_id=f"{form.tab}_aspects")
+    for group, label in SECTIONS.items():
+        params = form.group(group)
+        if params:
+            with fold(label, f"{form.tab}_{group}_section"):
+                form.add(params)
     folded = {"More": [p for p in form.rest() if not p.owner], "Extensions": [p for p in form.rest() if p.owner]}
     for label, params in folded.items():
         if params:

@@ -9,7 +9,7 @@ import gradio as gr
 from fastapi import FastAPI
 
 from ..core.hooks import Hooks
-from ..core.params import TXT2IMG
+from ..core.params import IMG2IMG, INPAINT, TXT2IMG
 from ..core.version import NAME
 from .generate_tab import build_generate_tab
 from .layout import Tab, Ui, header, pages
@@ -30,6 +30,8 @@ def build_page(studio: Studio, hooks: Hooks) -> gr.Blocks:
         hooks.call("building_ui", ui=ui)
         tabs = (
             Tab("txt2img", partial(build_generate_tab, page, studio, TXT2IMG)),
+            Tab("img2img", partial(build_generate_tab, page, studio, IMG2IMG)),
+            Tab("Inpaint", partial(build_generate_tab, page, studio, INPAINT)),
             *ui.tabs,
             Tab("Settings", partial(build_settings_tab, page, studio)),
         )

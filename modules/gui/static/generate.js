@@ -4,10 +4,17 @@ import { say } from "./message.js";
 import { store } from "./store.js";
 
 export const generated = new EventTarget();
+const preparations = new Map();
+
+/** Has `prepare` finish before a tab's job is queued; what it raises is said instead. */
+export function beforeGenerate(tab, prepare) {
+  preparations.set(tab, prepare);
+}
 
 async function prepare(message) {
   const tab = message.getAttribute("tab");
   const button = await mounted(`#${tab}_generate`);
+  let prepared = false;
   button.addEventListener(
     "click",
     (event) => {
@@ -17,6 +24,16 @@ async function prepare(message) {
         say(tab, "The server does not answer.", "Your settings are kept; press Generate again when it is back.");
         return;
       }
+      if (preparations.has(tab) && !prepared) {
+        event.stopImmediatePropagation();
+        const go = () => {
+          prepared = true;
+          button.click();
+        };
+        preparations.get(tab)().then(go, (refused) => say(tab, refused.message, refused.hint));
+        return;
+      }
+      prepared = false;
       say(tab, "");
       generated.dispatchEvent(new CustomEvent("pressed", { detail: tab }));
     },

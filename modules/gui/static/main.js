@@ -11,6 +11,7 @@ import "./queue.js";
 import "./recent.js";
 import "./restart.js";
 import { registerTarget } from "./send.js";
+import "./source.js";
 import { shownSeed } from "./stage.js";
 import "./stops.js";
 import { store } from "./store.js";
