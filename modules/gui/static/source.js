@@ -139,6 +139,7 @@ class Source extends HTMLElement {
     const sides = Object.fromEntries(Object.keys(SIDES).map((side) => [`outpaint_${side}`, 0]));
     apply(this.tab, { init_image: input.id, ...this.sizeFor(input), ...(this.masks ? { mask: "", ...sides } : {}) });
     this.look("source");
+    this.board.focus({ preventScroll: true });
   }
 
   async put(input) {
