@@ -35,13 +35,13 @@ def extended_mask(mask: numpy.ndarray, sides: Sides) -> numpy.ndarray:
     return numpy.pad(mask, ((up, down), (left, right)), constant_values=255)
 
 
-def sides_in_steps(size: tuple[int, int], sides: Sides, step: int = 8) -> Sides:
-    """The sides made as much longer as it takes for the whole to be a multiple of `step`: the last one that grows.
+def sides_in_steps(size: tuple[int, int], sides: Sides, step: int = 8, least: int = 64) -> Sides:
+    """The sides made as much longer as it takes for the whole to be a multiple of `step`, and at least `least`.
 
-    `size` is the picture's own, (width, height).
+    `size` is the picture's own, (width, height). What grows is the last side that was to grow.
     """
     left, up, right, down = sides
-    wide, high = -(size[0] + left + right) % step, -(size[1] + up + down) % step
+    wide, high = (_missing(length, step, least) for length in (size[0] + left + right, size[1] + up + down))
     if right or not left:
         right += wide
     else:
@@ -51,6 +51,10 @@ def sides_in_steps(size: tuple[int, int], sides: Sides, step: int = 8) -> Sides:
     else:
         up += high
     return left, up, right, down
+
+
+def _missing(length: int, step: int, least: int) -> int:
+    return max(least, -(-length // step) * step) - length
 
 
 def _noise(image: numpy.ndarray, width: int, height: int, seed: int) -> numpy.ndarray:
