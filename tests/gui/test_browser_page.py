@@ -28,6 +28,8 @@ def test_tabs_are_walked_by_keyboard_and_remembered_in_the_address(person: Visit
     page = person.page
     page.focus("#tab_txt2img-button")
     page.keyboard.press("ArrowRight")
+    assert page.get_attribute("#tab_img2img-button", "aria-selected") == "true"
+    page.keyboard.press("End")
     assert page.get_attribute("#tab_settings-button", "aria-selected") == "true"
     assert page.is_visible("#setting_samples_format") and not page.is_visible(GENERATE)
     assert page.url.endswith("#settings")

@@ -170,6 +170,32 @@ def test_picture_and_mask_survive_a_reload(painter: Visit) -> None:
     assert (mask_now(painter) == before).all()
 
 
+def test_a_mask_that_was_not_stored_yet_survives_a_reload(painter: Visit) -> None:
+    draw(painter, (20, 20), (70, 20))
+    before = mask_now(painter)
+    painter.page.evaluate(f"{SOURCE}.draft()")
+    painter.page.evaluate(f"clearTimeout({SOURCE}.resting); {SOURCE}.keep = async () => {{}}")  # a server out of reach
+    painter.page.wait_for_function("""new Promise((answer) => {
+        const opening = indexedDB.open("easel", 1);
+        opening.onsuccess = () => {
+            const asked = opening.result.transaction("drafts").objectStore("drafts").get("inpaint");
+            asked.onsuccess = () => (opening.result.close(), answer(Boolean(asked.result?.mask)));
+        };
+    })""")
+    assert not painter.page.evaluate("JSON.parse(localStorage['easel.inpaint']).values.mask")
+    painter.page.reload()
+    painter.ready()
+    painter.page.wait_for_function(f"{SOURCE}.mask?.data.some((value) => value === 255)")
+    assert (mask_now(painter) == before).all()
+
+
+def test_the_keys_are_shown_on_request(painter: Visit) -> None:
+    painter.page.keyboard.press("?")
+    assert "Ctrl+Z" in painter.page.inner_text(".source-keys:popover-open")
+    painter.page.keyboard.press("Escape")
+    assert painter.page.query_selector(".source-keys:popover-open") is None
+
+
 def test_a_file_that_is_no_picture_is_refused_with_a_sentence(painter: Visit) -> None:
     not_one = {"name": "x.png", "mimeType": "image/png", "buffer": b"<html>no picture</html>"}
     painter.page.set_input_files("easel-source[tab=inpaint] > input[type=file]", not_one)

@@ -1,5 +1,6 @@
 // The picture to start from, and what is painted on it: a mask, or colours. Its pixels stay in the browser while somebody
 // paints; when Generate is pressed, or the hand rests, what was painted is stored once and the widgets get its id.
+import { dropDraft, keepDraft, readDraft } from "./drafts.js";
 import { el, iconButton, setText, shownTab } from "./element.js";
 import { beforeGenerate, generated } from "./generate.js";
 import { say } from "./message.js";
@@ -10,8 +11,22 @@ import { Sight } from "./sight.js";
 import { startTool, TOOLS } from "./tools.js";
 import { apply, changes, form, load, store } from "./values.js";
 
+const DRAFT = 300; // ms without a stroke after which the browser keeps what was painted, should the page go away
 const REST = 2500; // ms without a stroke after which what was painted is stored
 const KEY = "easel.brush";
+const KEYS = [
+  ["B, E", "brush, eraser"],
+  ["R, L", "rectangle, lasso"],
+  ["F, C", "fill where the colour is alike: joined, everywhere"],
+  ["[ and ]", "smaller or larger brush"],
+  ["Wheel, two fingers", "zoom at the pointer"],
+  ["Space or H, then drag", "move the view"],
+  ["0", "show the whole picture"],
+  ["I, Delete", "invert the mask, clear"],
+  ["Ctrl+Z", "undo"],
+  ["Ctrl+Shift+Z, Ctrl+Y", "redo"],
+  ["?", "these keys"],
+];
 const SIDES = { left: [-1, 0], right: [1, 0], up: [0, -1], down: [0, 1] };
 const sources = new Map();
 
@@ -21,13 +36,13 @@ class Source extends HTMLElement {
     this.tab = this.getAttribute("tab");
     this.masks = this.tab === "inpaint";
     this.tool = "brush";
-    this.brush = { size: 60, hardness: 0.8, colour: "#e53935", opacity: 0.55, tolerance: 24, ...load(KEY) };
+    this.brush = { size: 60, hardness: 0.8, colour: "#e53935", tint: "#e53935", opacity: 0.55, tolerance: 24, ...load(KEY) };
     this.sketching = !this.masks;
     sources.set(this.tab, this);
     this.build();
     this.sight = new Sight(this.lower, this.upper);
     this.sight.drawn = () => this.drawMarks();
-    this.sight.opacity = this.brush.opacity;
+    Object.assign(this.sight, { opacity: this.brush.opacity, tint: rgb(this.brush.tint) });
     this.listen();
     this.choose("brush");
     changes.addEventListener("values", ({ detail }) => detail === this.tab && this.follow());
@@ -38,7 +53,8 @@ class Source extends HTMLElement {
   }
 
   build() {
-    this.file = el("input", { type: "file", accept: "image/*", hidden: true, onchange: () => this.bring(this.file.files[0]) });
+    this.file = el("input", { type: "file", accept: "image/*", hidden: true, onchange: () => this.bring([...this.file.files]) });
+    this.file.multiple = !this.masks;
     this.lower = el("canvas", { class: "board-picture", "aria-hidden": "true" });
     this.upper = el("canvas", { class: "board-paint", id: `${this.tab}_canvas`, "aria-label": "What is painted" });
     this.ring = el("i", { class: "brush-ring", hidden: true });
@@ -81,6 +97,9 @@ class Source extends HTMLElement {
     };
     this.ink = el("input", { type: "color", value: this.brush.colour, "aria-label": "Colour", class: "ink" });
     this.ink.addEventListener("input", () => this.setBrush({ colour: this.ink.value }));
+    this.tint = el("input", { type: "color", value: this.brush.tint, "aria-label": "Colour of the mask on the screen", class: "ink" });
+    this.tint.title = this.tint.getAttribute("aria-label");
+    this.tint.addEventListener("input", () => this.setBrush({ tint: this.tint.value }));
     this.sketch = el("input", { type: "checkbox" });
     this.sketch.checked = this.sketching;
     this.sketch.addEventListener("change", () => (this.sketching = this.sketch.checked));
@@ -92,7 +111,9 @@ class Source extends HTMLElement {
       el("span", { class: "source-tools" }, ...Object.values(this.toolButtons)),
       slide("size", "Size", 1, 600, 1),
       slide("hardness", "Hardness", 0, 1, 0.05),
+      slide("tolerance", "Tolerance", 0, 128, 1),
       this.masks && slide("opacity", "Mask opacity", 0.1, 1, 0.05),
+      this.masks && this.tint,
       el(
         "label",
         { class: "source-sketch", title: "Paint with a colour that becomes part of the picture" },
@@ -118,11 +139,10 @@ class Source extends HTMLElement {
   }
 
   help() {
-    return el(
-      "span",
-      { class: "source-help" },
-      "Wheel zooms · Space moves · [ ] size · B E R L F C tools · Ctrl+Z undoes",
-    );
+    const rows = KEYS.flatMap(([keys, does]) => [el("dt", {}, keys), el("dd", {}, does)]);
+    this.keys = el("div", { class: "source-keys", popover: "auto" }, el("h3", {}, "Keys"), el("dl", {}, ...rows));
+    const show = () => this.keys.showPopover();
+    return el("span", { class: "source-help" }, el("button", { type: "button", class: "source-ask", onclick: show }, "Keys (?)"), this.keys);
   }
 
   handle(side) {
@@ -160,13 +180,18 @@ class Source extends HTMLElement {
     this.tellFacts();
   }
 
-  /** Brings a file in: uploads it, and shows what the server made of it. */
-  async bring(file) {
+  /** Brings files in: uploads them, and shows what the server made of the first. Several become a batch. */
+  async bring(files) {
     this.file.value = "";
-    if (!file) return;
+    if (!files.length) return;
     try {
       say(this.tab, "");
-      await this.take(await upload("/api/inputs", file));
+      const inputs = [];
+      for (const file of this.masks ? files.slice(0, 1) : files) inputs.push(await upload("/api/inputs", file));
+      await this.take(inputs[0]);
+      if (inputs.length < 2) return;
+      apply(this.tab, { batch_files: inputs.map(({ id }) => id).join("\n") });
+      say(this.tab, `${inputs.length} pictures will be painted in turn.`, "Their list stands below, under Files to start from.", "note");
     } catch (refused) {
       say(this.tab, refused.message, refused.hint);
     }
@@ -200,6 +225,7 @@ class Source extends HTMLElement {
       else {
         await this.put(await ask(`/api/inputs/${encodeURIComponent(id)}`));
         if (this.masks && mask) await this.putMask(mask);
+        await this.putDraft(id);
       }
     } catch (refused) {
       this.id = id;
@@ -217,7 +243,21 @@ class Source extends HTMLElement {
     this.askPart();
   }
 
+  /** What was painted before a reload and not stored yet. */
+  async putDraft(id) {
+    const draft = await readDraft(this.tab);
+    if (!draft || draft.id !== id || id !== this.id) return;
+    if (draft.mask && this.mask) this.mask.data.set(draft.mask);
+    if (draft.colours) {
+      this.colours = this.sight.colours = new Raster(this.input.width, this.input.height, 4);
+      this.colours.data.set(draft.colours);
+    }
+    this.sight.draw();
+    this.touched([draft.mask && this.mask, this.colours].filter(Boolean));
+  }
+
   removePicture() {
+    dropDraft(this.tab);
     this.forget();
     apply(this.tab, { init_image: "", ...(this.masks ? { mask: "" } : {}) });
   }
@@ -253,7 +293,7 @@ class Source extends HTMLElement {
   choose(tool) {
     this.tool = tool;
     for (const [name, button] of Object.entries(this.toolButtons)) button.setAttribute("aria-pressed", String(name === tool));
-    this.board.dataset.tool = tool;
+    this.dataset.tool = this.board.dataset.tool = tool;
   }
 
   setBrush(values) {
@@ -261,15 +301,15 @@ class Source extends HTMLElement {
     this.brush.size = Math.min(600, Math.max(1, this.brush.size));
     store(KEY, this.brush);
     for (const [name, slide] of Object.entries(this.slides)) slide.value = this.brush[name];
-    this.sight.opacity = this.brush.opacity;
-    if ("opacity" in values) this.sight.draw();
+    Object.assign(this.sight, { opacity: this.brush.opacity, tint: rgb(this.brush.tint) });
+    if ("opacity" in values || "tint" in values) this.sight.draw();
     this.drawRing();
   }
 
   /** The rasters that the tool paints on, with their inks. An eraser rubs out of both. */
   layers() {
-    const ink = [1, 3, 5].map((at) => parseInt(this.brush.colour.slice(at, at + 2), 16));
-    if ((this.sketching || this.tool === "eraser") && !this.colours && this.tool !== "eraser") {
+    const ink = rgb(this.brush.colour);
+    if (this.sketching && !this.colours && this.tool !== "eraser") {
       this.colours = this.sight.colours = new Raster(this.input.width, this.input.height, 4);
     }
     const inked = this.colours && (this.sketching || this.tool === "eraser") ? [[this.colours, ink]] : [];
@@ -284,6 +324,7 @@ class Source extends HTMLElement {
     this.board.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
     this.board.addEventListener("keydown", (event) => this.key(event));
     this.board.addEventListener("keyup", (event) => event.key === " " && delete this.board.dataset.held);
+    this.board.addEventListener("blur", () => delete this.board.dataset.held);
     for (const kind of ["dragenter", "dragover"]) this.addEventListener(kind, (event) => this.over(event));
     this.addEventListener("dragleave", () => this.classList.remove("dropping"));
     this.addEventListener("drop", (event) => this.dropped(event));
@@ -297,7 +338,7 @@ class Source extends HTMLElement {
     this.board.focus({ preventScroll: true });
     this.fingers.set(event.pointerId, event);
     this.upper.setPointerCapture(event.pointerId);
-    if (event.pointerType === "touch" && this.fingers.size === 2) return this.pinch();
+    if (event.pointerType === "touch" && this.fingers.size > 1) return this.fingers.size === 2 ? this.pinch() : undefined;
     if (event.button === 1 || this.tool === "hand" || this.board.dataset.held) return this.drag(event);
     if (event.button !== 0) return this.fingers.delete(event.pointerId);
     this.paint(event);
@@ -320,7 +361,7 @@ class Source extends HTMLElement {
       this.drawOutline(running[0]?.stroke.outline());
     };
     const finish = (now) => {
-      if (now && now.pointerId !== event.pointerId) return;
+      if (now && now.pointerId !== event.pointerId) return false;
       this.stopPainting = null;
       this.fingers.delete(event.pointerId);
       this.upper.removeEventListener("pointermove", move);
@@ -332,6 +373,7 @@ class Source extends HTMLElement {
       });
       this.drawOutline(null);
       if (changed.length) this.painted(changed.map(({ raster }) => raster));
+      return changed.length > 0;
     };
     this.stopPainting = finish;
     this.upper.addEventListener("pointermove", move);
@@ -348,8 +390,17 @@ class Source extends HTMLElement {
   touched(rasters) {
     if (rasters.includes(this.mask)) this.dirty.mask = true;
     if (rasters.includes(this.colours)) this.dirty.colours = true;
+    clearTimeout(this.drafting);
+    this.drafting = setTimeout(() => this.draft(), DRAFT);
     clearTimeout(this.resting);
     this.resting = setTimeout(() => this.keep().catch((refused) => say(this.tab, refused.message, refused.hint)), REST);
+  }
+
+  /** Has the browser keep what the server does not have yet. */
+  draft() {
+    const { id, mask, colours, dirty } = this;
+    if (!this.input || !(dirty.mask || dirty.colours)) return;
+    keepDraft(this.tab, { id, mask: dirty.mask ? mask.data : null, colours: dirty.colours ? colours.data : null });
   }
 
   undo() {
@@ -421,6 +472,8 @@ class Source extends HTMLElement {
       }
       apply(this.tab, wanted);
       await arrived(this.tab, wanted);
+      clearTimeout(this.drafting);
+      if (!(this.dirty.mask || this.dirty.colours)) dropDraft(this.tab);
     } catch (refused) {
       this.dirty = { mask: dirty.mask || this.dirty.mask, colours: dirty.colours || this.dirty.colours };
       throw refused;
@@ -468,15 +521,15 @@ class Source extends HTMLElement {
     const up = () => {
       this.fingers.delete(event.pointerId);
       this.upper.removeEventListener("pointermove", move);
+      for (const kind of ["pointerup", "pointercancel"]) this.upper.removeEventListener(kind, up);
     };
     this.upper.addEventListener("pointermove", move);
-    this.upper.addEventListener("pointerup", up, { once: true });
+    for (const kind of ["pointerup", "pointercancel"]) this.upper.addEventListener(kind, up);
   }
 
   /** Two fingers zoom and move; the dab that the first one began is taken back. */
   pinch() {
-    this.stopPainting?.();
-    this.undo();
+    if (this.stopPainting?.()) this.undo();
     const spread = () => {
       const [a, b] = [...this.fingers.values()];
       return { x: (a.clientX + b.clientX) / 2, y: (a.clientY + b.clientY) / 2, apart: Math.hypot(a.clientX - b.clientX, a.clientY - b.clientY) };
@@ -495,10 +548,10 @@ class Source extends HTMLElement {
       if (!both.includes(event.pointerId)) return;
       this.fingers.clear();
       this.upper.removeEventListener("pointermove", move);
-      this.upper.removeEventListener("pointerup", up);
+      for (const kind of ["pointerup", "pointercancel"]) this.upper.removeEventListener(kind, up);
     };
     this.upper.addEventListener("pointermove", move);
-    this.upper.addEventListener("pointerup", up);
+    for (const kind of ["pointerup", "pointercancel"]) this.upper.addEventListener(kind, up);
   }
 
   key(event) {
@@ -511,6 +564,7 @@ class Source extends HTMLElement {
       0: () => this.sight.fit(this.added()),
       i: () => this.whole((mask) => mask.invert()),
       delete: () => this.clear(),
+      "?": () => this.keys.showPopover(),
       " ": () => (this.board.dataset.held = "hand"),
     };
     let act = null;
@@ -642,12 +696,12 @@ class Source extends HTMLElement {
   }
 
   dropped(event) {
-    const file = event.dataTransfer?.files[0];
+    const files = [...(event.dataTransfer?.files ?? [])];
     this.classList.remove("dropping");
-    if (!file) return;
+    if (!files.length) return;
     event.preventDefault();
     event.stopPropagation();
-    this.bring(file);
+    this.bring(files);
   }
 
   pasted(event) {
@@ -655,7 +709,7 @@ class Source extends HTMLElement {
     const file = [...(event.clipboardData?.files ?? [])].find(({ type }) => type.startsWith("image/"));
     if (!file) return;
     event.preventDefault();
-    this.bring(file);
+    this.bring([file]);
   }
 }
 
@@ -670,6 +724,11 @@ class Looks extends HTMLElement {
     this.setAttribute("aria-label", "What is shown");
     this.append(button("source", "Picture"), button("result", "Result"));
   }
+}
+
+/** "#ff8000" as [255, 128, 0]. */
+function rgb(colour) {
+  return [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16));
 }
 
 function pressureOf({ pointerType, pressure }) {
