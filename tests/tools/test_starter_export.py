@@ -11,7 +11,7 @@ from safetensors import safe_open
 from tools.starter_model.denoiser import Denoiser
 from tools.starter_model.export import export, load_exported
 from tools.starter_model.presets import CPU_128
-from tools.starter_model.text import CaptionTokens
+from tools.starter_model.text import CaptionTokens, build_text_encoder
 from tools.starter_model.vae import as_tensor, build_vae, fold_scale, linear_start, quiet_residuals
 from tools.starter_model.vae_training import drawn_pool
 
@@ -31,7 +31,7 @@ TINY = replace(
 def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Denoiser, CaptionTokens]:
     torch.manual_seed(0)
     tokens, path = CaptionTokens(), tmp_path_factory.mktemp("model") / "tiny.safetensors"
-    denoiser = Denoiser(TINY, 1 + len(tokens.known)).eval()
+    denoiser = Denoiser(TINY, build_text_encoder(TINY, 1 + len(tokens.known))).eval()
     export(TINY, denoiser, tokens, build_vae(TINY), path)
     return path, denoiser, tokens
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from .allocator import keep_pages
+from modules.weights.memory import keep_pages
+
 from .evaluate import evaluate, example_sheet, table
 from .export import RECOMMENDED, export, load_exported
 from .presets import PRESETS, Preset
@@ -32,11 +33,14 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=HERE / "work", help="keeps checkpoints; run again to go on")
     parser.add_argument("--model", type=Path, default=MODEL, help="the file to write, or to score")
     parser.add_argument("--vae-minutes", type=float, help="instead of the preset's")
+    parser.add_argument("--text-minutes", type=float, help="instead of the preset's")
     parser.add_argument("--unet-minutes", type=float, help="instead of the preset's")
     parser.add_argument("--polish-minutes", type=float, help="instead of the preset's")
     parser.add_argument("--captions", type=int, default=100, help="how many captions of each kind are scored")
     options = parser.parse_args()
-    budgets = {name: getattr(options, name) for name in ("vae_minutes", "unet_minutes", "polish_minutes")}
+    budgets = {
+        name: getattr(options, name) for name in ("vae_minutes", "text_minutes", "unet_minutes", "polish_minutes")
+    }
     preset = replace(PRESETS[options.preset], **{name: value for name, value in budgets.items() if value is not None})
     device = "cuda" if gpu else "cpu"
     keep_pages()

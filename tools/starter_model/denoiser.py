@@ -1,4 +1,4 @@
-"""Trains text encoder and UNet together on cached latents; the weights that count are their running average."""
+"""Trains the UNet on cached latents, reading what the trained text encoder says; its running average is what counts."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from random import Random
 
 import torch
 from torch import Tensor, nn
+from transformers import CLIPTextModel
 
 from .captions import caption
 from .latents import LatentPool
 from .peers import Peers
 from .presets import Preset
 from .progress import Checkpoint, clock
-from .text import CaptionTokens, build_text_encoder
+from .text import CaptionTokens
 from .unet import build_unet
 from .vae import quiet_residuals
 
@@ -29,17 +30,18 @@ DECAY_FROM = 0.7
 
 
 class Denoiser(nn.Module):
-    """The two networks that train together. Text comes as rows of the compact token table."""
+    """Text encoder, which learns no more, and UNet. Text comes as rows of the compact token table."""
 
-    def __init__(self, preset: Preset, vocabulary: int) -> None:
+    def __init__(self, preset: Preset, text: CLIPTextModel) -> None:
         super().__init__()
-        self.text = build_text_encoder(preset, vocabulary)
+        self.text = text
         self.unet = build_unet(preset)
         quiet_residuals(self.unet)
 
     def forward(self, x: Tensor, t: Tensor, rows: Tensor) -> Tensor:
         """Predicted noise of x (n, 4, h, w) at steps t (n,); `rows` (m, 77) are shared by n // m samples each."""
-        context = self.text(rows).last_hidden_state
+        with torch.no_grad():
+            context = self.text(rows).last_hidden_state
         context = context.repeat_interleave(len(x) // len(rows), dim=0)
         return self.unet(x, t, context).sample
 
@@ -72,6 +74,7 @@ def train_denoiser(
     preset: Preset,
     pool: LatentPool,
     tokens: CaptionTokens,
+    text: CLIPTextModel,
     folder: Path,
     device: str,
     peers: Peers,
@@ -82,9 +85,9 @@ def train_denoiser(
     `show` is called with them and the step number whenever a checkpoint is written, by the first of the peers.
     """
     torch.manual_seed(2)
-    model = Denoiser(preset, 1 + len(tokens.known)).to(device, memory_format=torch.channels_last)
+    model = Denoiser(preset, text).to(device, memory_format=torch.channels_last)
     average = copy.deepcopy(model).requires_grad_(False)
-    optimizer = torch.optim.AdamW(model.parameters(), preset.unet_rate, (0.9, 0.99), weight_decay=1e-3, fused=True)
+    optimizer = torch.optim.AdamW(model.unet.parameters(), preset.unet_rate, (0.9, 0.99), weight_decay=1e-3, fused=True)
     checkpoint = Checkpoint(folder / "denoiser.pt", {"model": model, "average": average, "optimizer": optimizer})
     spent, step = checkpoint.resume()
     torch.manual_seed(peers.count * step + peers.rank)
@@ -98,9 +101,9 @@ def train_denoiser(
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         spent = peers.agree(model, spent)
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        nn.utils.clip_grad_norm_(model.unet.parameters(), 1.0)
         optimizer.step()
-        follow(average, model, step)
+        follow(average.unet, model.unet, step)
         if step % STEPS_PER_NEW_GROUP == 0:
             pool.grow()
         step += 1

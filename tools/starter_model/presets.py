@@ -31,6 +31,7 @@ class Preset:
     sizes: tuple[tuple[int, int, float], ...]
     pictures_at_start: int
     pictures_in_all: int
+    text_minutes: float
     unet_minutes: float
     captions_per_step: int
     noises_per_caption: int
@@ -61,7 +62,8 @@ CPU_128 = Preset(
     sizes=((128, 128, 0.8), (192, 128, 0.05), (128, 192, 0.05), (96, 128, 0.03), (128, 96, 0.03), (160, 160, 0.04)),
     pictures_at_start=5_000,
     pictures_in_all=40_000,
-    unet_minutes=85,
+    text_minutes=7,
+    unet_minutes=140,
     captions_per_step=10,
     noises_per_caption=2,
     unet_rate=1.2e-3,
@@ -91,6 +93,7 @@ GPU_256 = Preset(
     sizes=((256, 256, 0.8), (384, 256, 0.05), (256, 384, 0.05), (192, 256, 0.03), (256, 192, 0.03), (320, 320, 0.04)),
     pictures_at_start=40_000,
     pictures_in_all=40_000,
+    text_minutes=1.5,
     unet_minutes=12,
     captions_per_step=256,
     noises_per_caption=2,

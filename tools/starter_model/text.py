@@ -34,6 +34,7 @@ class CaptionTokens:
         seen -= filler - set(self.tokenizer.encode(", "))
         self.known = sorted(seen | {START, END})
         self.row = {token: row for row, token in enumerate(self.known, start=1)}
+        self.row_of_end = self.row[END]
 
     def ids(self, text: str) -> list[int]:
         """77 token ids: start, the words, then end to the last place."""

@@ -9,13 +9,15 @@ import torch
 from diffusers import AutoencoderKL
 from torch import multiprocessing
 
-from .allocator import keep_pages
+from modules.weights.memory import keep_pages
+
 from .denoiser import Denoiser, train_denoiser
 from .latents import LatentPool
 from .peers import Peers
 from .presets import Preset
 from .sampling import Modules, contact_sheet
-from .text import CaptionTokens
+from .text import CaptionTokens, build_text_encoder
+from .text_training import saved_text_encoder, train_text_encoder
 from .vae import build_vae
 from .vae_training import polish_decoder, train_vae
 
@@ -32,10 +34,11 @@ PREVIEWS = (
 
 
 def train(preset: Preset, folder: Path, device: str) -> None:
-    """Autoencoder, then text encoder and UNet on its latents, then once more the decoder."""
+    """Autoencoder, text encoder, then the UNet on what both say of pictures and captions; last, the decoder."""
     first = folder / "vae_final.pt"
     if not first.exists():
         torch.save(train_vae(preset, folder, device).state_dict(), first)
+    train_text_encoder(preset, CaptionTokens(), folder, device)
     LatentPool(preset, saved_vae(preset, first, device), device).fill(folder / "latents.pt")
     together(denoiser_peer, preset, folder, device)
     together(polish_peer, preset, folder, device)
@@ -59,7 +62,7 @@ def final_vae(preset: Preset, folder: Path) -> AutoencoderKL:
 def averaged_denoiser(preset: Preset, folder: Path) -> tuple[Denoiser, CaptionTokens]:
     """What the last checkpoint holds, with the tokens it knows."""
     tokens = CaptionTokens()
-    denoiser = Denoiser(preset, 1 + len(tokens.known))
+    denoiser = Denoiser(preset, build_text_encoder(preset, 1 + len(tokens.known)))
     denoiser.load_state_dict(torch.load(folder / "denoiser.pt", map_location="cpu", weights_only=True)["average"])
     return denoiser.eval(), tokens
 
@@ -95,7 +98,8 @@ def denoiser_peer(rank: int, preset: Preset, folder: Path, device: str) -> None:
         pictures = modules.generate(PREVIEWS, cfg=4.0, seed=1, steps=10, width=size, height=size)
         contact_sheet(pictures, columns=4).save(folder / "preview.png")
 
-    train_denoiser(preset, pool, tokens, folder, device, peers, show)
+    text = saved_text_encoder(preset, tokens, folder, device)
+    train_denoiser(preset, pool, tokens, text, folder, device, peers, show)
 
 
 def polish_peer(rank: int, preset: Preset, folder: Path, device: str) -> None:
