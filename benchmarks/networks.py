@@ -3,8 +3,8 @@
     python -m benchmarks.networks [--rounds 3] [--threads N]
 
 Equal weights of random numbers, one network and size at a time, each measurement in a fresh process of its own,
-alternating; in each, one call to warm up and prepare, then the median of `--calls`. diffusers gets its best dtype on this
-machine: the faster of fp32 and, where the CPU multiplies it in hardware, bf16. Writes benchmarks/results/networks.md.
+alternating; in each, one call to warm up and prepare, then the median of `--calls`. diffusers gets its best dtype here:
+the faster of fp32 and, where the CPU multiplies it in hardware, bf16. Writes benchmarks/results/networks.md.
 """
 
 from __future__ import annotations
@@ -125,10 +125,11 @@ def _report(rows: list[str], options: argparse.Namespace) -> str:
     lines = [
         "# The networks on the CPU",
         "",
-        f"Full-size SD 1.5 of random numbers; {options.threads} threads, {platform.machine()}, torch {torch.__version__}, "
-        f"diffusers {version('diffusers')}; {options.rounds} rounds in alternating fresh processes. Seconds: median (min "
-        "to max). The first call is ours, preparation included; memory is the peak of the process; the difference is "
-        "the largest one, in standard deviations of the output. Written by `python -m benchmarks.networks`.",
+        f"Full-size SD 1.5 of random numbers; {options.threads} threads, {platform.machine()}, torch "
+        f"{torch.__version__}, diffusers {version('diffusers')}; {options.rounds} rounds in alternating fresh "
+        "processes. Seconds: median (min to max). The first call is ours, preparation included; memory is the peak of "
+        "the process; the difference is the largest one, in standard deviations of the output. Written by "
+        "`python -m benchmarks.networks`.",
         "",
         "| what | ours | diffusers | ratio | asked | first call | GiB | difference |",
         "|---|---|---|---|---|---|---|---|",

@@ -35,7 +35,7 @@ def param_field(param: Param, tab: str, choices: Sequence[str] = ()) -> Componen
         "elem_classes": ["field", f"field-{param.name}"],
     }
     if param.picture:  # its element shows the picture; this only holds its id
-        return gr.Textbox(**{**common, "elem_classes": ["behind"]})
+        return gr.Textbox(value=param.default, **{**common, "elem_classes": ["behind"]})
     if isinstance(param.choices, tuple):
         choices = param.choices
     return _field(param.type, param.default, common, choices, bool(param.choices), param.slider, param.lines)

@@ -91,9 +91,9 @@ def test_generate_queues_another_and_waiting_ones_can_be_cancelled(person: Visit
     page.fill("#txt2img_prompt textarea", "third")
     page.click(GENERATE)
     page.wait_for_function("document.querySelector('#txt2img_generate').dataset.note === '2 waiting'")
-    assert page.locator(".job-waiting .job-prompt").all_inner_texts() == ["second", "third"]
+    assert page.locator("#tab_txt2img .job-waiting .job-prompt").all_inner_texts() == ["second", "third"]
     page.click(".job-waiting >> nth=0 >> [aria-label=Cancel]")
-    page.wait_for_function("document.querySelectorAll('.job-waiting').length === 1")
+    page.wait_for_function("document.querySelectorAll('#tab_txt2img .job-waiting').length === 1")
     paced.engine.go_on()
     page.wait_for_function("!document.querySelector('.job')")
     assert paced.engine.made[-2:] == ["first", "third"]
