@@ -32,7 +32,9 @@ class _Part(BaseModel):
 
 
 class UnetFacts(_Part):
-    num_attention_heads: Count = 8
+    """`num_attention_heads` None: the family's rule, 8 in SD 1 and one per 64 channels since SD 2."""
+
+    num_attention_heads: Count | None = None
     norm_num_groups: Count = 32
 
 
@@ -41,10 +43,12 @@ class VaeFacts(_Part):
 
 
 class TextEncoderFacts(_Part):
-    """`num_attention_heads` None: one per 64 channels, as in every published CLIP."""
+    """`num_attention_heads` None: one per 64 channels, as in every published CLIP. `hidden_act` None: the
+    encoder's own, "quick_gelu" in OpenAI's CLIP and "gelu" in OpenCLIP.
+    """
 
     num_attention_heads: Count | None = None
-    hidden_act: Literal["quick_gelu", "gelu"] = "quick_gelu"
+    hidden_act: Literal["quick_gelu", "gelu"] | None = None
 
 
 class Preview(_Part):

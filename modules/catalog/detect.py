@@ -23,9 +23,10 @@ LORA_FORMS = {
     "OFT": (".oft_blocks", ".oft_diag"),
     "IA3": (".on_input",),
 }
+REFINERS_TEXT = "conditioner.embedders.0.model."  # only the refiner's first encoder is OpenCLIP
 SOUGHT = "no UNet, VAE, text encoder, LoRA, embedding, ControlNet or upscaler keys"
 INPUT_VARIANTS = {4: "base", 5: "depth", 8: "pix2pix", 9: "inpainting"}  # channels that the UNet is given
-PAINTING = ("base", "inpainting", "pix2pix")  # those that the engine knows what to give to
+PAINTING = ("base", "inpainting", "pix2pix", "refiner")  # those that the engine knows what to give to
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ def _checkpoint(shapes: Shapes) -> Detection | None:
     channels = _dimension(shapes, UNET + "input_blocks.0.0.weight", 1)
     variant = INPUT_VARIANTS.get(channels, f"{channels} input channels")
     family, why = _text_family(shapes)
-    if family == "sdxl" and context == 1280:
+    if family == "sdxl" and (context == 1280 or _first(shapes, (REFINERS_TEXT,))):
         variant = "refiner"
     if not family:
         family = CONTEXT_FAMILIES.get(context, "")

@@ -11,6 +11,7 @@ from torch import Tensor
 from .denoiser import Conditioning, Network
 
 TEXT, CHANNELS = "text", "channels"
+POOLED, SIZES = "pooled", "sizes"  # the whole prompt as one vector, and the numbers that SDXL is told
 
 
 def with_channels(conditioning: Conditioning, channels: Tensor) -> Mapping[str, Tensor]:

@@ -18,6 +18,9 @@ from ..core.errors import UserError
 Shapes = Mapping[str, tuple[int, ...]]
 Names = dict[str, str]
 
+HEAD_WIDTH = 64  # channels of one attention head, in every UNet since SD 2 and every published CLIP
+SIZE_WIDTH = 256  # numbers that each size becomes before SDXL's UNet reads it
+
 UNET_RESNET = {
     "norm1": "in_layers.0",
     "conv1": "in_layers.2",
@@ -68,15 +71,17 @@ def unet_levels(shapes: Shapes) -> list[UnetLevel]:
     return levels
 
 
-def unet_config(shapes: Shapes, facts: UnetFacts) -> dict[str, Any]:
-    """Arguments for diffusers' UNet2DConditionModel."""
+def unet_config(shapes: Shapes, facts: UnetFacts, heads: int) -> dict[str, Any]:
+    """Arguments for diffusers' UNet2DConditionModel. `heads`: the family's number, 0 for one per 64 channels."""
     levels = unet_levels(shapes)
     if not levels:
         raise UserError("The UNet has no residual blocks where Stable Diffusion has them (input_blocks.1.0).")
     widths = [level.channels for level in levels]
     _check_divides("UNet", "norm groups", facts.norm_num_groups, widths)
     attending = [level.channels for level in levels if level.transformers] + widths[-1:]
-    _check_divides("UNet", "attention heads", facts.num_attention_heads, attending)
+    heads = facts.num_attention_heads or heads
+    _check_divides("UNet", "attention heads", heads or HEAD_WIDTH, attending)
+    middle = _length(shapes, "middle_block.1.transformer_blocks", "norm1.weight")
     attended = next((key for key in shapes if key.endswith("attn2.to_k.weight")), None)
     down = tuple("CrossAttnDownBlock2D" if level.transformers else "DownBlock2D" for level in levels)
     up = tuple("CrossAttnUpBlock2D" if level.transformers else "UpBlock2D" for level in reversed(levels))
@@ -87,12 +92,24 @@ def unet_config(shapes: Shapes, facts: UnetFacts) -> dict[str, Any]:
         "up_block_types": up,
         "block_out_channels": tuple(widths),
         "layers_per_block": tuple(level.blocks for level in levels),
-        "transformer_layers_per_block": tuple(max(1, level.transformers) for level in levels),
+        "transformer_layers_per_block": tuple(level.transformers or max(1, middle) for level in levels),
         "cross_attention_dim": _size(shapes, attended, 1) if attended else 1,
         "use_linear_projection": len(shapes.get("middle_block.1.proj_in.weight", ())) == 2,
         "time_embedding_dim": _size(shapes, "time_embed.0.weight", 0),
-        "attention_head_dim": facts.num_attention_heads,  # diffusers' name for the number of heads
+        "attention_head_dim": tuple(heads or max(1, width // HEAD_WIDTH) for width in widths),  # really: how many heads
         "norm_num_groups": facts.norm_num_groups,
+        **_added_conditioning(shapes),
+    }
+
+
+def _added_conditioning(shapes: Shapes) -> dict[str, Any]:
+    """What a UNet needs that is also told the whole prompt as one vector, and sizes as numbers: SDXL's."""
+    if "label_emb.0.0.weight" not in shapes:
+        return {}
+    return {
+        "addition_embed_type": "text_time",
+        "addition_time_embed_dim": SIZE_WIDTH,
+        "projection_class_embeddings_input_dim": _size(shapes, "label_emb.0.0.weight", 1),
     }
 
 
@@ -102,6 +119,8 @@ def unet_names(shapes: Shapes) -> Names:
         "conv_in": "input_blocks.0.0",
         "time_embedding.linear_1": "time_embed.0",
         "time_embedding.linear_2": "time_embed.2",
+        "add_embedding.linear_1": "label_emb.0.0",
+        "add_embedding.linear_2": "label_emb.0.2",
         "conv_norm_out": "out.0",
         "conv_out": "out.2",
         "mid_block.attentions.0": "middle_block.1",
@@ -185,10 +204,10 @@ def _vae_resnet(path: str, original: str) -> Names:
     return {path: original, **{f"{path}.{ours}": f"{original}.{theirs}" for ours, theirs in VAE_RESNET.items()}}
 
 
-def clip_config(shapes: Shapes, facts: TextEncoderFacts) -> dict[str, Any]:
-    """Arguments for transformers' CLIPTextConfig."""
+def clip_config(shapes: Shapes, facts: TextEncoderFacts, hidden_act: str = "quick_gelu") -> dict[str, Any]:
+    """Arguments for transformers' CLIPTextConfig; `hidden_act` where the file declares none."""
     width = _size(shapes, "embeddings.token_embedding.weight", 1)
-    heads = facts.num_attention_heads or max(1, width // 64)
+    heads = facts.num_attention_heads or max(1, width // HEAD_WIDTH)
     _check_divides("text encoder", "attention heads", heads, [width])
     return {
         "vocab_size": _size(shapes, "embeddings.token_embedding.weight", 0),
@@ -197,7 +216,7 @@ def clip_config(shapes: Shapes, facts: TextEncoderFacts) -> dict[str, Any]:
         "num_hidden_layers": _length(shapes, "encoder.layers", "self_attn.q_proj.weight"),
         "num_attention_heads": heads,
         "max_position_embeddings": _size(shapes, "embeddings.position_embedding.weight", 0),
-        "hidden_act": facts.hidden_act,
+        "hidden_act": facts.hidden_act or hidden_act,
         "projection_dim": width,
     }
 

@@ -42,6 +42,7 @@ def load_checkpoint(
     vae_network = _vae(vae, rules, family, device, vae_dtype) if vae else None
     unet = _network("unet", rules, header, family, declared, device, dtype)
     text_encoder = _network("text_encoder", rules, header, family, declared, device, dtype)
+    declared = rules.observed(unet, declared)
     return Weights(
         path=header.path,
         vae_path=vae,
@@ -81,7 +82,7 @@ def _family(header: Header) -> Family:
     if family.id not in RULES or found.variant not in PAINTING:
         raise UserError(
             f"{header.path.name} is {family.name} ({found.variant}), which cannot be loaded yet: {found.reason}.",
-            hint="Choose an SD 1.x checkpoint.",
+            hint="SD 1.x, SD 2.x and SDXL checkpoints can be loaded.",
         )
     return family
 

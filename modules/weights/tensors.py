@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,33 @@ from ..catalog.header import Header, TensorEntry
 from ..core.errors import UserError
 
 Shapes = Mapping[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a parameter lies in a file: a tensor, or the `part`-th of `parts` equal blocks of rows of one that holds
+    several parameters. `transposed`: the file's rows are the parameter's columns.
+    """
+
+    name: str
+    part: int = 0
+    parts: int = 1
+    transposed: bool = False
+
+    def shape_in_file(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of the file's tensor, for the parameter's."""
+        shape = shape[::-1] if self.transposed else shape
+        return (shape[0] * self.parts, *shape[1:])
+
+    def taken(self, stored: Tensor, shape: tuple[int, ...]) -> Tensor:
+        """The parameter of that shape, a view of the tensor's flat numbers."""
+        count = stored.numel() // self.parts
+        block = stored[self.part * count : (self.part + 1) * count]
+        return block.view(shape[::-1]).t().contiguous() if self.transposed else block.view(shape)
+
+
+Original = Callable[[str], str | Source]
+Wanted = tuple[Source, str, tuple[int, ...]]  # where it is, the parameter's name and shape
 
 DTYPES = {
     "F64": torch.float64,
@@ -28,26 +56,29 @@ DTYPES = {
 WORTH_GIVING_BACK = 1 << 20  # bytes; smaller tensors are not worth a system call each
 
 
-def fill(
-    module: nn.Module, header: Header, original: Callable[[str], str], *, device: torch.device, dtype: torch.dtype
-) -> None:
+def fill(module: nn.Module, header: Header, original: Original, *, device: torch.device, dtype: torch.dtype) -> None:
     """Takes every parameter of the module from the file; `original` gives a parameter's name there.
 
     Tensors that no parameter asks for are ignored. Raises UserError naming the first tensors that are missing or have
     another shape or kind of number than the module needs.
     """
-    wanted = {original(name): (name, parameter) for name, parameter in module.named_parameters()}
+    wanted: dict[str, list[Wanted]] = {}
+    for name, parameter in module.named_parameters():
+        found = original(name)
+        source = found if isinstance(found, Source) else Source(found)
+        wanted.setdefault(source.name, []).append((source, name, tuple(parameter.shape)))
     _check(type(module).__name__, header, wanted)
     mapping = _map(header)
     for source, entry in header.tensors.items():  # in the file's order
-        if source in wanted:
-            name, parameter = wanted[source]
-            stored = _view(mapping, header, entry)
-            tensor = stored.view(parameter.shape).to(device=device, dtype=dtype)
+        if source not in wanted:
+            continue
+        stored = _view(mapping, header, entry)
+        for place, name, shape in wanted[source]:
+            tensor = place.taken(stored, shape).to(device=device, dtype=dtype)
             owner, _, leaf = name.rpartition(".")
             setattr(module.get_submodule(owner), leaf, nn.Parameter(tensor, requires_grad=False))
-            if tensor.data_ptr() != stored.data_ptr():
-                _give_back(mapping, header.data_start + entry.begin, header.data_start + entry.end)
+        if device.type != "cpu" or stored.dtype != dtype:
+            _give_back(mapping, header.data_start + entry.begin, header.data_start + entry.end)
     module.eval()
 
 
@@ -77,15 +108,16 @@ def _give_back(mapping: mmap.mmap, begin: int, end: int) -> None:
         mapping.madvise(mmap.MADV_DONTNEED, first, last - first)
 
 
-def _check(part: str, header: Header, wanted: Mapping[str, tuple[str, nn.Parameter]]) -> None:
+def _check(part: str, header: Header, wanted: Mapping[str, list[Wanted]]) -> None:
     missing = [source for source in wanted if source not in header.tensors]
     if missing:
         raise _unfit(header, part, f"lacks {len(missing)} of its {len(wanted)} tensors", missing)
     entries = {source: header.tensors[source] for source in wanted}
+    needed = {source: places[0][0].shape_in_file(places[0][2]) for source, places in wanted.items()}
     misshapen = [
-        f"{source} {list(entry.shape)} instead of {list(wanted[source][1].shape)}"
+        f"{source} {list(entry.shape)} instead of {list(needed[source])}"
         for source, entry in entries.items()
-        if not _same_matrix(entry.shape, tuple(wanted[source][1].shape))
+        if not _same_matrix(entry.shape, needed[source])
     ]
     if misshapen:
         raise _unfit(header, part, f"has {len(misshapen)} tensors of another shape than it needs", misshapen)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -12,8 +12,22 @@ from torch import Tensor, nn
 
 from ..catalog.declared import Declared
 from ..catalog.families import Family
+from ..diffusion.channels import POOLED, SIZES, TEXT
+from ..diffusion.denoiser import Conditioning
 from ..text.chunks import Chunk
 from .prepared import held_bytes
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What a prompt is for: pictures of `width` x `height` pixels; `negative` if they are steered away from it; `blank`
+    if it says nothing.
+    """
+
+    width: int
+    height: int
+    negative: bool = False
+    blank: bool = False
 
 
 @dataclass
@@ -70,19 +84,33 @@ class Weights:
         return sum(held_bytes(network) for network in networks)
 
     @torch.inference_mode()
-    def encode(self, chunks: Sequence[Chunk], clip_skip: int = 1) -> Tensor:
-        """One prompt as the UNet reads it: (1, 77 * len(chunks), width), in the UNet's dtype on its device."""
+    def encode(self, chunks: Sequence[Chunk], clip_skip: int = 1) -> Conditioning:
+        """One prompt as the UNet reads it, in the UNet's dtype on its device: (1, 77 * len(chunks), width); where the
+        UNet is told more, that as "text", and as "pooled" a vector (1, width) of the whole prompt.
+        """
         return self.rules.encode(self, chunks, clip_skip)
 
+    def situated(self, conditioning: Conditioning, situation: Situation) -> Conditioning:
+        """What `encode` gave, with all else that the family's UNet is told about the pictures: SDXL's "sizes"."""
+        return self.rules.situated(self, conditioning, situation)
+
     @torch.inference_mode()
-    def predict(self, latents: Tensor, timesteps: Tensor, conditioning: Tensor) -> Tensor:
+    def predict(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
         """The UNet's output (b, c, h, w), float32, for scaled latents (b, c, h, w), timesteps (b,) in [0, 999], which
-        may be fractional, and conditioning (b, tokens, width).
+        may be fractional, and conditioning: "text" (b, tokens, width), alone or by name beside "pooled" (b, width) and
+        "sizes" (b, 6 or 5). Channels that an inpainting UNet sees beside the latents come behind theirs, so c is then
+        larger on the way in: see diffusion/channels.py.
         """
-        latents = latents.to(self.device, self.dtype)
-        timesteps = timesteps.to(self.device)
-        conditioning = conditioning.to(self.device, self.dtype)
-        return self.unet(latents, timesteps, encoder_hidden_states=conditioning, return_dict=False)[0].float()
+        named = conditioning if isinstance(conditioning, Mapping) else {TEXT: conditioning}
+        told = {name: value.to(self.device, self.dtype) for name, value in named.items()}
+        added = {"text_embeds": told[POOLED], "time_ids": told[SIZES]} if POOLED in told else None
+        return self.unet(
+            latents.to(self.device, self.dtype),
+            timesteps.to(self.device),
+            encoder_hidden_states=told[TEXT],
+            added_cond_kwargs=added,
+            return_dict=False,
+        )[0].float()
 
     @torch.inference_mode()
     def decode(self, latents: Tensor) -> Tensor:

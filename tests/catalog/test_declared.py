@@ -18,9 +18,9 @@ def declared(value):
 
 def test_a_file_that_declares_nothing_follows_sd1s_rules():
     facts = declared_facts(FILE, {"format": "pt"})
-    assert (facts.unet.num_attention_heads, facts.unet.norm_num_groups) == (8, 32)
+    assert (facts.unet.num_attention_heads, facts.unet.norm_num_groups) == (None, 32)
     assert facts.vae.norm_num_groups == 32
-    assert (facts.text_encoder.num_attention_heads, facts.text_encoder.hidden_act) == (None, "quick_gelu")
+    assert (facts.text_encoder.num_attention_heads, facts.text_encoder.hidden_act) == (None, None)
     assert facts.native_size is None
     assert facts.prediction_type is None
 

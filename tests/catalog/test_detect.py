@@ -63,7 +63,8 @@ def sd2(inputs=4):
 
 
 def sdxl(context=2048, inputs=4):
-    text = {"conditioner.embedders.0.model.token_embedding.weight": (49408, 1280)}
+    number = 0 if context == 1280 else 1  # the refiner has only the second of the base's encoders
+    text = {f"conditioner.embedders.{number}.model.token_embedding.weight": (49408, 1280)}
     return {**sd_unet(context, inputs, linear=True), **under(VAE, sd_vae()), **text}
 
 

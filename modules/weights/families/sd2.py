@@ -1,0 +1,71 @@
+"""Stable Diffusion 2: as 1, but with OpenCLIP's text encoder, of which the last layer but one is read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from transformers.models.clip.modeling_clip import CLIPTextModel
+
+from ...catalog.declared import Declared
+from ...catalog.families import Family
+from ...text.chunks import Chunk
+from ..architecture import Shapes
+from ..openclip import open_clip_original, open_clip_text_config, zero_padded
+from ..tensors import Original
+from .latent import below, complete, emphasised, layer_from_end, unet, vae
+from .sd1 import situated
+
+if TYPE_CHECKING:
+    from ..weights import Weights
+
+TEXT = "cond_stage_model.model."
+NOISE_PREDICTORS_SIZE = 512  # pixels; Stability trained those for inpainting, depth and the "base" there
+
+
+def text_encoder(shapes: Shapes, family: Family, declared: Declared) -> tuple[nn.Module, Original]:
+    """The text encoder without weights."""
+    config = open_clip_text_config(below(shapes, TEXT), declared.text_encoder)
+    return CLIPTextModel(config), open_clip_original(TEXT)
+
+
+NETWORKS = {"unet": unet, "text_encoder": text_encoder, "vae": vae}
+
+
+def encode(weights: Weights, chunks: Sequence[Chunk], clip_skip: int) -> Tensor:
+    """The prompt's chunks, each encoded alone: (1, 77 * len(chunks), width). Clip skip 1 and 2 are the same layer."""
+    encoder = weights.text_encoder
+    layer = layer_from_end(encoder, weights.family, clip_skip)
+    states = encoder(zero_padded(chunks, weights.device), output_hidden_states=True).hidden_states[-layer]
+    return emphasised(weights, encoder.final_layer_norm(states), chunks)
+
+
+def observed(unet: nn.Module, declared: Declared) -> Declared:
+    """What the file declares, with what the UNet was found to predict where it declares nothing about that. Those that
+    predict noise are trained on smaller pictures.
+    """
+    if declared.prediction_type is not None:
+        return declared
+    prediction = "epsilon" if unet.config.in_channels > unet.config.out_channels else _measured_prediction(unet)
+    size = declared.native_size or (NOISE_PREDICTORS_SIZE if prediction == "epsilon" else None)
+    return declared.model_copy(update={"prediction_type": prediction, "native_size": size})
+
+
+@torch.inference_mode()
+def _measured_prediction(unet: nn.Module) -> str:
+    """What the UNet gives, "epsilon" or "v_prediction", which nothing in an SD 2 file says.
+
+    Given almost pure noise, a network that predicts noise gives its input back; one that predicts v gives the negative
+    of the latents, which are unrelated to it. A1111 asks the same question of the same numbers.
+    """
+    weight = next(unet.parameters())
+    noise = torch.full((1, unet.config.in_channels, 8, 8), 0.5, dtype=weight.dtype, device=weight.device)
+    text = torch.full((1, 2, unet.config.cross_attention_dim), 0.5, dtype=weight.dtype, device=weight.device)
+    moment = torch.tensor([999.0], device=weight.device)
+    given = unet(noise, moment, encoder_hidden_states=text, return_dict=False)[0].float()
+    return "v_prediction" if (given - noise[:, : given.shape[1]].float()).mean().item() < -1 else "epsilon"
+
+
+__all__ = ["NETWORKS", "complete", "encode", "observed", "situated"]

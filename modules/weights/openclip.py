@@ -1,0 +1,88 @@
+"""OpenCLIP's text encoder, computed by transformers' CLIP, which differs from it only in how tensors are named and cut.
+
+OpenCLIP keeps query, key and value in one matrix and multiplies by the projection from the other side.
+Source: https://github.com/mlfoundations/open_clip, `src/open_clip/transformer.py`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from transformers.models.clip.configuration_clip import CLIPTextConfig
+from transformers.models.clip.modeling_clip import CLIPTextModel
+
+from ..catalog.declared import TextEncoderFacts
+from ..text.chunks import Chunk
+from ..text.tokenizer import EOS
+from .architecture import Shapes, clip_config
+from .tensors import Original, Source
+
+LAYER = re.compile(r"encoder\.layers\.(\d+)\.(.+)")
+WHOLE = {
+    "embeddings.token_embedding.weight": "token_embedding.weight",
+    "embeddings.position_embedding.weight": "positional_embedding",
+    "final_layer_norm.weight": "ln_final.weight",
+    "final_layer_norm.bias": "ln_final.bias",
+}
+PARTS = {
+    "layer_norm1": "ln_1",
+    "layer_norm2": "ln_2",
+    "mlp.fc1": "mlp.c_fc",
+    "mlp.fc2": "mlp.c_proj",
+    "self_attn.out_proj": "attn.out_proj",
+}
+THIRDS = {"self_attn.q_proj": 0, "self_attn.k_proj": 1, "self_attn.v_proj": 2}
+
+
+class ProjectedClip(nn.Module):
+    """A CLIP text encoder and the matrix that makes one vector of a whole prompt."""
+
+    def __init__(self, config: CLIPTextConfig, width: int) -> None:
+        super().__init__()
+        self.clip = CLIPTextModel(config)
+        self.text_projection = nn.Linear(config.hidden_size, width, bias=False)
+
+    def pooled(self, tokens: Tensor, last_hidden_state: Tensor) -> Tensor:
+        """(1, width) for the first of the chunks: the state at its first EOS, projected."""
+        end = int((tokens[0] == EOS).int().argmax())
+        return self.text_projection(last_hidden_state[:1, end])
+
+
+def open_clip_text_config(shapes: Shapes, facts: TextEncoderFacts) -> CLIPTextConfig:
+    """The configuration of the encoder whose tensors, in OpenCLIP's names without prefix, have these shapes."""
+    renamed = {ours: shapes[theirs] for ours, theirs in WHOLE.items() if theirs in shapes}
+    for name, shape in shapes.items():
+        if found := re.fullmatch(r"transformer\.resblocks\.(\d+)\.(mlp\.c_fc\.weight|attn\.in_proj_weight)", name):
+            ours = "mlp.fc1.weight" if "mlp" in found[2] else "self_attn.q_proj.weight"
+            renamed[f"encoder.layers.{found[1]}.{ours}"] = shape
+    config = CLIPTextConfig(**clip_config(renamed, facts, hidden_act="gelu"))
+    config._attn_implementation = "sdpa"
+    return config
+
+
+def open_clip_original(prefix: str) -> Original:
+    """The place of each parameter of CLIPTextModel, or of ProjectedClip, among OpenCLIP's tensors under `prefix`."""
+
+    def original(name: str) -> Source:
+        if name == "text_projection.weight":
+            return Source(prefix + "text_projection", transposed=True)
+        name = name.removeprefix("clip.")
+        layer = LAYER.fullmatch(name)
+        if layer is None:
+            return Source(prefix + WHOLE[name])
+        block, (part, _, kind) = f"{prefix}transformer.resblocks.{layer[1]}.", layer[2].rpartition(".")
+        if part in THIRDS:
+            return Source(f"{block}attn.in_proj_{kind}", THIRDS[part], 3)
+        return Source(f"{block}{PARTS[part]}.{kind}")
+
+    return original
+
+
+def zero_padded(chunks: Sequence[Chunk], device: torch.device) -> Tensor:
+    """Token numbers (chunks, 77) as OpenCLIP was taught them: 0 after the first EOS."""
+    tokens = torch.tensor([list(chunk.tokens) for chunk in chunks], device=device)
+    ended = (tokens == EOS).cumsum(dim=1)
+    return tokens.where((ended == 0) | ((ended == 1) & (tokens == EOS)), torch.zeros_like(tokens))
