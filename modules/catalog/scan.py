@@ -13,9 +13,9 @@ from .declared import Declared, declared_facts
 from .detect import PAINTING, detect
 from .families import FAMILIES
 from .hashing import SHORT, HashCache, short_hash
-from .header import read_header
+from .open import read_tensors
+from .pickles import SUFFIXES as PICKLES
 
-PICKLES = (".ckpt", ".pt", ".pth", ".bin")
 SUFFIXES = (".safetensors", *PICKLES)
 FOLDERS = {"LoRA": "models/Lora", "VAE": "models/VAE", "embedding": "embeddings", "upscaler": "models/ESRGAN"}
 FOLDERS |= {"ControlNet": "models/ControlNet", "checkpoint": "models/Stable-diffusion"}
@@ -147,12 +147,7 @@ def _examine(folder: Path, path: Path, wanted: str, hashes: HashCache | None) ->
         known = hashes.known(path) if hashes else None
         digest = short_hash(known) if known else ""
         blank = replace(blank, size=status.st_size, mtime_ns=status.st_mtime_ns, short_hash=digest)
-        if path.suffix.lower() in PICKLES and path.is_file():
-            raise UserError(
-                f"{path.name} is a pickle, a format that can run programs, and is not opened.",
-                hint="Convert it to safetensors where you trust it.",
-            )
-        header = read_header(path)
+        header = read_tensors(path)
         declared = declared_facts(path, header.metadata)
     except UserError as error:
         return replace(blank, problem=str(error))

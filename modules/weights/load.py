@@ -13,7 +13,8 @@ from torch import nn
 from ..catalog.declared import Declared, declared_facts
 from ..catalog.detect import PAINTING, detect
 from ..catalog.families import FAMILIES, Family
-from ..catalog.header import Header, read_header
+from ..catalog.header import Header
+from ..catalog.open import read_tensors
 from ..catalog.scan import ModelFile
 from ..core.errors import UserError
 from .families import RULES
@@ -34,7 +35,7 @@ def load_checkpoint(
     `vae`: a file whose VAE is used instead of the checkpoint's own. Raises UserError when a file is not what it should
     be, lacks tensors or contradicts itself.
     """
-    header = read_header(file if isinstance(file, Path) else file.path)
+    header = read_tensors(file if isinstance(file, Path) else file.path)
     declared = declared_facts(header.path, header.metadata)
     family = _family(header)
     device, vae_dtype = torch.device(device), vae_dtype or dtype
@@ -61,7 +62,7 @@ def load_checkpoint(
 def with_vae(weights: Weights, vae: Path | None) -> Weights:
     """The same model with the VAE in the file `vae`, or with its own again (None). The other networks are shared."""
     if vae is None:
-        header = read_header(weights.path)
+        header = read_tensors(weights.path)
         network = _network(
             "vae", weights.rules, header, weights.family, weights.declared, weights.device, weights.vae_dtype
         )
@@ -89,7 +90,7 @@ def _family(header: Header) -> Family:
 
 def _vae(path: Path, rules: ModuleType, family: Family, device: torch.device, dtype: torch.dtype) -> nn.Module:
     """The VAE of a file of its own, or of another checkpoint. Raises UserError when it does not fit the family."""
-    header = read_header(path)
+    header = read_tensors(path)
     found = detect(header)
     if found.kind not in ("VAE", "checkpoint") or found.variant not in ("", *PAINTING):
         raise UserError(f"{path.name} is not a VAE that can be used: {found.reason}.", hint="Choose another VAE.")

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import torch
 
-from ..catalog.header import Header, read_header
+from ..catalog.header import Header
+from ..catalog.open import read_tensors
 from ..catalog.scan import ModelFile
 from ..core.errors import UserError
 from .load import load_checkpoint, with_vae
@@ -59,7 +60,7 @@ class Loader:
     def _load(self, path: Path, vae: Path | None) -> Weights:
         """Loads beside the open model where memory allows, so that failing costs nothing; else after letting it go."""
         before, keys = self._weights, self._keys
-        needed = _bytes_needed(read_header(path), self.precision.dtype)
+        needed = _bytes_needed(read_tensors(path), self.precision.dtype)
         if before is None or needed < SPARE * (free_memory(self.precision.device) or 0):
             return self._load_now(path, vae)
         previous = before.path, before.vae_path

@@ -72,7 +72,7 @@ def test_bad_files_are_listed_with_their_problem_and_hide_nothing(folder, toy):
     assert "truncated" in problems["cut.safetensors"]
     assert "a web page" in problems["page.safetensors"]
     assert "is a folder" in problems["folder.safetensors"]
-    assert "is a pickle" in problems["old.ckpt"]
+    assert "cannot be read as a PyTorch checkpoint" in problems["old.ckpt"]
     assert "not a Stable Diffusion checkpoint: no UNet" in problems["odd.safetensors"]
     assert "native_size" in problems["wrong.safetensors"]
     assert [label for label, problem in problems.items() if not problem] == [
