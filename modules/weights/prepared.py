@@ -23,6 +23,9 @@ log = logging.getLogger("easel.weights")
 Kernel = Callable[[Tensor], Tensor]
 WINOGRAD_WORK = 2 * 10**8  # multiplications of a call below which Winograd's additions cost more than they save
 WINOGRAD_CHANNELS = 64
+# Fewer weights than these are not worth ordering: nothing is gained, and oneDNN can even lose by it.
+WORTH_ORDERING = 2**20
+WORTH_ORDERING_LINEAR = 100_000
 LEFT_FREE = 2 << 30  # bytes of memory that Winograd's larger weights leave to others
 
 
@@ -105,7 +108,9 @@ class PreparedConv2d(nn.Conv2d):
         if self.kernel_size == self.stride == (1, 1) and self.padding == (0, 0) and self.groups == 1:
             linear = _linear_kernel(self.weight.flatten(1), self.bias)
             return lambda x: linear(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
-        return _convolution_kernel(self)
+        if self.weight.numel() < WORTH_ORDERING:
+            return _plain_kernel(self)
+        return _convolution_kernel(self, list(x.shape))
 
     def _is_large(self, x: Tensor) -> bool:
         """Whether Winograd's way pays here, and its larger weights fit into memory."""
@@ -130,6 +135,8 @@ def _let_go(layer: PreparedLinear | PreparedConv2d) -> None:
 
 def _linear_kernel(weight: Tensor, bias: Tensor | None) -> Kernel:
     """x (..., in) -> (..., out)."""
+    if weight.numel() < WORTH_ORDERING_LINEAR:
+        return lambda x: F.linear(x, weight, bias)
     try:
         ordered = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), None)
         operation = torch.ops.mkldnn._linear_pointwise
@@ -140,16 +147,23 @@ def _linear_kernel(weight: Tensor, bias: Tensor | None) -> Kernel:
     return lambda x: operation(x, ordered, bias, "none", [], "")
 
 
-def _convolution_kernel(layer: PreparedConv2d) -> Kernel:
-    """x (b, in, h, w) -> (b, out, h', w'), with zeros around it."""
+def _plain_kernel(layer: PreparedConv2d) -> Kernel:
+    """x (b, in, h, w) -> (b, out, h', w'), with zeros around it, as torch computes it."""
+    weight, bias = layer.weight, layer.bias
+    stride, padding, dilation, groups = layer.stride, layer.padding, layer.dilation, layer.groups
+    return lambda x: F.conv2d(x, weight, bias, stride, padding, dilation, groups)
+
+
+def _convolution_kernel(layer: PreparedConv2d, input_size: list[int]) -> Kernel:
+    """The same in oneDNN's order of weights, the one that suits inputs of that size best."""
     weight, bias = layer.weight, layer.bias
     stride, padding, dilation, groups = layer.stride, layer.padding, layer.dilation, layer.groups
     try:
-        ordered = torch.ops.mkldnn._reorder_convolution_weight(weight, padding, stride, dilation, groups, None)
+        ordered = torch.ops.mkldnn._reorder_convolution_weight(weight, padding, stride, dilation, groups, input_size)
         operation = torch.ops.mkldnn._convolution_pointwise
         smallest = torch.zeros(1, layer.in_channels, 8, 8, dtype=weight.dtype)
         operation(smallest, ordered, bias, padding, stride, dilation, groups, "none", [], "")
     except (AttributeError, RuntimeError) as error:
         log.debug("oneDNN does not take this convolution: %s", error)
-        return lambda x: F.conv2d(x, weight, bias, stride, padding, dilation, groups)
+        return _plain_kernel(layer)
     return lambda x: operation(x, ordered, bias, padding, stride, dilation, groups, "none", [], "")

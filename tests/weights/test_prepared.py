@@ -43,6 +43,7 @@ LAYERS = [
     pytest.param(lambda: conv(8, 12, 3, stride=2, padding=1), id="downwards"),
     pytest.param(lambda: conv(8, 12, 3, stride=2, padding=1, padding_mode="circular"), id="downwards circular"),
     pytest.param(lambda: conv(8, 12, 3, stride=2), id="downwards without a frame"),
+    pytest.param(lambda: conv(350, 340, 3, stride=2, padding=1), id="downwards, large"),
     pytest.param(lambda: conv(8, 12, 1), id="1x1"),
     pytest.param(lambda: conv(8, 12, 3, padding=1, groups=4), id="groups"),
     pytest.param(lambda: conv(8, 12, 3, padding=1, bias=False), id="without bias"),
@@ -55,7 +56,7 @@ LAYERS = [
 def test_a_prepared_convolution_equals_the_plain_one(make: object, dtype: torch.dtype) -> None:
     layer = make().to(dtype)
     network = nn.Sequential(layer)
-    x = torch.randn(2, layer.in_channels, 72, 75).to(dtype)
+    x = torch.randn(2, layer.in_channels, *((72, 75) if layer.in_channels < 100 else (12, 9))).to(dtype)
     expected = layer(x)
     prepare_network(network)
     near = {"rtol": 2e-2, "atol": 2e-3} if dtype == torch.bfloat16 else {"rtol": 1e-5, "atol": 2e-5}
@@ -89,21 +90,21 @@ def test_without_onednns_private_operations_layers_compute_as_torch_does(
     bias: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.ops, "mkldnn", object())
-    linear, convolution = nn.Linear(6, 9, bias), conv(6, 6, 3, padding=1, bias=bias)
+    linear, convolution = nn.Linear(400, 300, bias), conv(350, 350, 3, padding=1, bias=bias)
     network = nn.ModuleList([linear, convolution])
     prepare_network(network)
-    x = torch.randn(2, 6, 8, 6)
+    x, picture = torch.randn(2, 400), torch.randn(2, 350, 8, 6)
     assert torch.equal(network[0](x), linear(x))
-    assert torch.equal(network[1](x), convolution(x))
+    assert torch.equal(network[1](picture), convolution(picture))
 
 
 @torch.inference_mode()
 def test_a_new_weight_is_used_from_the_next_call_on() -> None:
-    network = nn.Sequential(nn.Linear(4, 4), nn.Unflatten(0, (1, 4, 4)), nn.Flatten(0, 2))
+    network = nn.Sequential(nn.Linear(400, 400))
     prepare_network(network)
-    x = torch.randn(16, 4)
+    x = torch.randn(16, 400)
     network(x)
-    set_weight(network[0], torch.eye(4))
+    set_weight(network[0], torch.eye(400))
     torch.testing.assert_close(network[0](x), x + network[0].bias)
 
 
