@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from .denoiser import Conditioning, Network
+from .stepping import nearest
 
 TEXT, CHANNELS = "text", "channels"
 POOLED, SIZES = "pooled", "sizes"  # the whole prompt as one vector, and the numbers that SDXL is told
@@ -27,7 +28,7 @@ def concatenating(network: Network) -> Network:
         if not isinstance(conditioning, Mapping) or CHANNELS not in conditioning:
             return network(x, t, conditioning)
         text = {name: value for name, value in conditioning.items() if name != CHANNELS}
-        channels = conditioning[CHANNELS].to(x).expand(len(x), -1, -1, -1)
+        channels = nearest(conditioning[CHANNELS].to(x), *x.shape[2:]).expand(len(x), -1, -1, -1)
         return network(torch.cat([x, channels], dim=1), t, text[TEXT] if text.keys() == {TEXT} else text)
 
     return concatenated

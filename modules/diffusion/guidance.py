@@ -67,11 +67,13 @@ class Guidance:
         guiding: Listener | None = None,
         predicted: Listener | None = None,
         guided: Listener | None = None,
+        unconditional_always: bool = False,
     ) -> None:
         """`sigmas` are the levels of the schedule, from which a step's index is told; only listeners need them.
 
         The listeners are called before the network runs, with its predictions, and with the result. Where there is
-        none, no `Step` is made.
+        none, no `Step` is made. `unconditional_always`: the negative prompt is predicted even where it has no share in
+        the result, and `unconditional` holds it after each call, for samplers that want it.
         """
         self._denoiser = denoiser
         self._conditionals = list(conditionals)
@@ -81,6 +83,8 @@ class Guidance:
         self._guiding, self._predicted, self._guided = guiding, predicted, guided
         self._listened = any((guiding, predicted, guided))
         self._joined: tuple[int, Conditioning | None] | None = None
+        self._always = unconditional_always
+        self.unconditional: Tensor | None = None
 
     def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
         """Denoised latents of x's shape (n, c, h, w), at the 0-dim noise level `sigma`."""
@@ -90,7 +94,8 @@ class Guidance:
         if self._joined is None or self._joined[0] != len(x):
             self._joined = (len(x), joined(wanted, len(x)))
         predictions = self._predict(x, sigma, wanted, self._joined[1])
-        return combined(self._conditionals, self._scale, *split(predictions, len(self._conditionals)))
+        conditional, self.unconditional = split(predictions, len(self._conditionals))
+        return combined(self._conditionals, self._scale, conditional, self.unconditional)
 
     def _heard(self, x: Tensor, sigma: Tensor) -> Tensor:
         step = Step(x, sigma, self._index(float(sigma)), list(self._conditionals), self._unconditional, self._scale)
@@ -99,6 +104,7 @@ class Guidance:
         predictions = self._predict(step.x, step.sigma, wanted, joined(wanted, len(step.x)))
         step.cond_denoised, step.uncond_denoised = split(predictions, len(step.conditionals))
         _tell(self._predicted, step)
+        self.unconditional = step.uncond_denoised
         step.denoised = combined(step.conditionals, step.scale, step.cond_denoised, step.uncond_denoised)
         _tell(self._guided, step)
         return step.denoised
@@ -106,7 +112,8 @@ class Guidance:
     def _wanted(self, conditionals: list[Conditional], unconditional: Conditioning, scale: float) -> list[Conditioning]:
         """The conditionings to run: the negative prompt only when it has a share in the result, so not at CFG 1."""
         wanted = [conditional.conditioning for conditional in conditionals]
-        return wanted if unconditional_share(conditionals, scale) == 0 else [*wanted, unconditional]
+        left_out = unconditional_share(conditionals, scale) == 0 and not self._always
+        return wanted if left_out else [*wanted, unconditional]
 
     def _predict(
         self, x: Tensor, sigma: Tensor, wanted: list[Conditioning], joined_conditioning: Conditioning | None

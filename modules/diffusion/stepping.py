@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 Model = Callable[[Tensor, Tensor], Tensor]
 """`model(x, sigma)`: x (n, c, h, w), sigma 0-dim float32 on the CPU -> denoised latents of x's shape."""
@@ -32,6 +33,13 @@ def level(sigma: float) -> Tensor:
 def toward(denoised: Tensor, x: Tensor, sigma: float, after: float) -> Tensor:
     """`x` at `sigma` brought to the level `after` on the line through `denoised`. A new tensor."""
     return torch.lerp(denoised, x, after / sigma)
+
+
+def nearest(latents: Tensor, height: int, width: int) -> Tensor:
+    """`latents` (n, c, h, w) at another size, each one the nearest: for samplers that ask about smaller pictures."""
+    if latents.shape[2:] == (height, width):
+        return latents
+    return interpolate(latents, size=(height, width), mode="nearest-exact")
 
 
 def ancestral_split(sigma: float, after: float, eta: float) -> tuple[float, float]:

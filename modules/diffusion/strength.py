@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from .stepping import nearest
+
 LEAST, MOST = 0.001, 0.999
 
 
@@ -38,13 +40,24 @@ class Keeping:
         self._model, self._original, self._mask = model, original, mask
         self._levels = sigmas[:-1].tolist()
         self._soft = soft
+        self.unconditional: Tensor | None = None
 
     def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
-        return self.kept(self._model(x, sigma), float(sigma))
+        level = float(sigma)
+        denoised = self.kept(self._model(x, sigma), level)
+        told = getattr(self._model, "unconditional", None)
+        self.unconditional = None if told is None else self.kept(told, level)
+        return denoised
 
     def kept(self, latents: Tensor, sigma: float = 0.0) -> Tensor:
-        """Finished or predicted latents with the original in its place, as far as it is kept at this noise level."""
-        return torch.lerp(self._original.expand_as(latents), latents, self._painted(sigma).expand_as(latents))
+        """Finished or predicted latents with the original in its place, as far as it is kept at this noise level.
+
+        Latents of another size, which a sampler may ask about, are kept as the nearest ones of the original are.
+        """
+        original, painted = self._original, self._painted(sigma)
+        if latents.shape[2:] != original.shape[2:]:
+            original, painted = (nearest(one, *latents.shape[2:]) for one in (original, painted))
+        return torch.lerp(original.expand_as(latents), latents, painted.expand_as(latents))
 
     def _painted(self, sigma: float) -> Tensor:
         """The mask at a noise level: itself, or where its grey is reached."""
