@@ -36,6 +36,9 @@ ORDER = (
 )
 _SIZE = re.compile(r"^(\d+)x(\d+)$")
 _NEGATIVE = "Negative prompt:"
+_RESIZED = "Seed resize from"
+# Fields that are not one key each.
+SPECIAL = ("checkpoint", "vae", "width", "height", "seed_resize_from_w", "seed_resize_from_h")
 _FEWEST_ENTRIES = 3
 
 
@@ -92,7 +95,7 @@ def read(text: str, schedules: Iterable[str] = (), model: type[GenerationRequest
     """The fields of a `model` that a text names. `schedules`: known schedule types, to split old names such as
     "DPM++ 2M Karras". Values that do not fit their parameter are left out and appear in `unknown`.
 
-    Where there are entries, a parameter that is written only when it differs from its default has that default when its
+    Where there are entries, a parameter that is not always written has its default when its
     entry is absent, and the noise source is GPU, as in A1111. A text without entries is a prompt, nothing else.
     """
     prompt, negative, entries = split(text)
@@ -106,10 +109,16 @@ def read(text: str, schedules: Iterable[str] = (), model: type[GenerationRequest
     if size:
         values |= {"width": int(size[1]), "height": int(size[2])}
         del entries["Size"]
+    resized = _SIZE.match(entries.get(_RESIZED, ""))
+    if resized:
+        values |= {"seed_resize_from_w": int(resized[1]), "seed_resize_from_h": int(resized[2])}
+        del entries[_RESIZED]
+    elif has_entries:
+        values |= {"seed_resize_from_w": 0, "seed_resize_from_h": 0}
     if has_entries:
         values["noise_source"] = "GPU"
     params = params_of(model)
-    own = [declared for name, declared in params.items() if name not in ("checkpoint", "vae", "width", "height")]
+    own = [declared for name, declared in params.items() if name not in SPECIAL]
     values |= _taken(own, entries, has_entries)
     extra = _taken(EXTENSION_PARAMS, entries, has_entries)
     values |= _split_sampler(values, schedules)
@@ -123,7 +132,7 @@ def _taken(params: Iterable[Param], entries: dict[str, str], has_entries: bool) 
     for declared in params:
         if declared.key and declared.key in entries:
             found[declared.name] = entries.pop(declared.key)
-        elif has_entries and declared.key and declared.written == "changed":
+        elif has_entries and declared.key and declared.written in ("changed", "noted"):
             found[declared.name] = declared.default
     return found
 
@@ -133,13 +142,16 @@ def _entries(declared: Param, request: GenerationRequest, facts: Facts) -> dict[
     value = getattr(request, declared.name)
     if declared.name == "width":
         return {"Size": f"{request.width}x{request.height}"}
+    if declared.name == "seed_resize_from_w":
+        size = f"{request.seed_resize_from_w}x{request.seed_resize_from_h}"
+        return {_RESIZED: size} if request.resizes_seed else {}
     if declared.name == "seed":
         return {"Seed": facts.seed}
     if declared.name == "checkpoint":
         return {"Model hash": facts.model_hash or None, "Model": facts.model or None}
     if declared.name == "vae":
         return {"VAE hash": facts.vae_hash or None, "VAE": facts.vae or None}
-    if not declared.key or declared.name == "height" or (declared.name == "noise_source" and value == "GPU"):
+    if not declared.key or declared.name in SPECIAL or (declared.name == "noise_source" and value == "GPU"):
         return {}
     if declared.written == "noted" or (declared.needs and not getattr(request, declared.needs)):
         return {}

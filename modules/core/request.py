@@ -20,6 +20,7 @@ from .sections.model import Models
 from .sections.outpaint import Outpainting
 from .sections.prompt import Prompt
 from .sections.repeat import Repeating
+from .sections.sampler import SamplerOptions
 from .sections.sampling import Sampling
 from .sections.seed import Seeding
 from .sections.size import Size
@@ -27,7 +28,9 @@ from .sections.size import Size
 DRAWN_SEEDS = 2**32 - 2
 
 
-class GenerationRequest(Repeating, Outpainting, Masking, StartingPicture, Models, Size, Seeding, Sampling, Prompt):
+class GenerationRequest(
+    SamplerOptions, Repeating, Outpainting, Masking, StartingPicture, Models, Size, Seeding, Sampling, Prompt
+):
     """What to make. Absent fields are filled when the job is queued: see `filled`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -83,7 +86,8 @@ class GenerationRequest(Repeating, Outpainting, Masking, StartingPicture, Models
 
     def for_picture(self, index: int) -> GenerationRequest:
         """The request that makes picture `index` of this one alone: its seed, one picture."""
-        return self.model_copy(update={"seed": self.seed + index, "batch_size": 1, "batch_count": 1})
+        seed, subseed = self.seeds_of(index)
+        return self.model_copy(update={"seed": seed, "subseed": subseed, "batch_size": 1, "batch_count": 1})
 
 
 PARAMS: Mapping[str, Param] = params_of(GenerationRequest)

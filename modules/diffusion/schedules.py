@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -124,15 +125,69 @@ ALIGN_YOUR_STEPS = {
     "SD1": (14.615, 6.475, 3.861, 2.697, 1.886, 1.396, 0.963, 0.652, 0.399, 0.152, 0.029),
     "SDXL": (14.615, 6.315, 3.771, 2.181, 1.342, 0.862, 0.555, 0.380, 0.234, 0.113, 0.029),
 }
+# The same with 32 levels, as newer web UIs have them.
+ALIGN_YOUR_STEPS_32 = {
+    "SD1": (
+        *(14.615, 11.23951352, 8.64363081, 6.64729424, 5.57250862, 4.71648546, 3.99196065, 3.5195609),
+        *(3.13490466, 2.79228788, 2.48773628, 2.21663865, 1.97508351, 1.7793172, 1.61475335, 1.46540953),
+        *(1.314849, 1.16642497, 1.03475547, 0.91573744, 0.80748169, 0.71202361, 0.621739, 0.53065202),
+        *(0.4529096, 0.37491455, 0.27461819, 0.2011529, 0.14105873, 0.06682881, 0.03166121, 0.015),
+    ),
+    "SDXL": (
+        *(14.615, 11.1491618, 8.50522127, 6.48827151, 5.43707402, 4.60398619, 3.89854704, 3.27407457),
+        *(2.74396527, 2.29968659, 1.95448514, 1.67108715, 1.42878152, 1.23181009, 1.06789649, 0.92579443),
+        *(0.80290886, 0.69660121, 0.60436903, 0.52852552, 0.46773344, 0.41393379, 0.36258186, 0.31008517),
+        *(0.26518925, 0.22326461, 0.17653877, 0.13959192, 0.10587381, 0.05519369, 0.02877334, 0.015),
+    ),
+}
 
 
-@schedule("Align Your Steps", aliases=("align_your_steps",))
+@schedule("Align Your Steps", aliases=("align_your_steps", "align_your_steps_11", "ays"))
 def align_your_steps(n: int, sigma_min: float, sigma_max: float, *, family: str = "SD1", **_: Any) -> Tensor:
     """The levels that Sabour et al. 2024 found for `family`, log-linear between them; SD1's for families without."""
-    found = torch.tensor(ALIGN_YOUR_STEPS.get(family, ALIGN_YOUR_STEPS["SD1"]), dtype=torch.float64).log()
+    return _between(ALIGN_YOUR_STEPS.get(family, ALIGN_YOUR_STEPS["SD1"]), n)
+
+
+@schedule("Align Your Steps 32", aliases=("align_your_steps_32",))
+def align_your_steps_32(n: int, sigma_min: float, sigma_max: float, *, family: str = "SD1", **_: Any) -> Tensor:
+    """Align Your Steps by its longer table, whose last level is lower than those that SD was trained on."""
+    return _between(ALIGN_YOUR_STEPS_32.get(family, ALIGN_YOUR_STEPS_32["SD1"]), n)
+
+
+def _between(levels: Sequence[float], n: int) -> Tensor:
+    """`n` levels from the first to the last of a table, log-linear between its entries, and 0."""
+    found = torch.tensor(levels, dtype=torch.float64).log()
     places = torch.linspace(0, len(found) - 1, n, dtype=torch.float64)
     low = places.long().clamp(max=len(found) - 2)
     return _ending_in_zero(torch.lerp(found[low], found[low + 1], places - low).exp())
+
+
+@schedule("Turbo", aliases=("turbo",))
+def turbo(n: int, sigma_min: float, sigma_max: float, *, model: ModelSigmas, **_: Any) -> Tensor:
+    """The ends of `n` equal stretches of timesteps, as models distilled to few steps were trained."""
+    ends = (torch.arange(n, 0, -1) * (len(model) / n)).round().long() - 1
+    return _ending_in_zero(model.sigmas[ends.clamp(0, len(model) - 1)])
+
+
+def custom_levels(text: str) -> Tensor:
+    """The levels that somebody listed, with commas or spaces between, float32, with 0 at their end.
+
+    Raises UserError unless they are finite, descend, and all but the last are above 0.
+    """
+    try:
+        levels = [float(word) for word in text.replace(",", " ").split()]
+    except ValueError as error:
+        raise UserError(
+            f"Custom sigmas are numbers with commas between, but {error}.", hint="For example: 14.6, 5.9, 2.5, 0.7, 0"
+        ) from error
+    if levels and levels[-1] > 0:
+        levels.append(0.0)
+    falls = all(math.isfinite(high) and high > low >= 0 for high, low in pairwise(levels))
+    if len(levels) < 2 or not falls:
+        raise UserError(
+            f"Custom sigmas must descend to 0; these do not: {text[:80]}", hint="For example: 14.6, 5.9, 2.5, 0.7, 0"
+        )
+    return torch.tensor(levels)
 
 
 @schedule("Simple", aliases=("simple",))

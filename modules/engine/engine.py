@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +25,7 @@ from ..weights.residency import Loader
 from .encode import Encoder
 from .generate import generate
 from .model import Model, hash_behind
+from .options import check_options
 from .parts import left_out, parts
 from .run import Inputs, Run, no_inputs
 from .sample import Previews
@@ -83,7 +85,8 @@ class Engine:
         """Makes the request's pictures, each told as `PictureDone`. Raises Stopped when interrupted."""
         run = Run(job, request, emit, stop, self._settings(), self._inputs)
         self._hooks.call("generation_starting", run=run)
-        SAMPLERS.get(run.request.sampler)
+        check_options(run.request)
+        self._previews.last = -math.inf  # every job shows its first step
 
         def work() -> None:
             for _ in parts(run):

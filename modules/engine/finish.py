@@ -45,6 +45,7 @@ def finish(run: Run, batch: Batch, position: int, image: Tensor, model: Model, h
             "prompt": draft.prompt,
             "negative_prompt": batch.negative_prompts[position],
             "seed": draft.seed,
+            "subseed": batch.subseeds[position],
             "batch_size": 1,
             "batch_count": 1,
         }

@@ -80,7 +80,8 @@ def _loops(run: Run, request: GenerationRequest, first: int) -> Iterator[None]:
 
 def _looped(request: GenerationRequest, loop: int, done: int) -> GenerationRequest:
     """The request of one loop, both numbers from 0: a new seed each time; later ones start from what is there."""
-    changes = {"seed": request.seed + done, "denoising_strength": strength_of(request, loop)}
+    seed, subseed = request.seeds_of(done)
+    changes = {"seed": seed, "subseed": subseed, "denoising_strength": strength_of(request, loop)}
     content = request.masked_content if loop == 0 else ORIGINAL
     return request.model_copy(update={**changes, "masked_content": content, "batch_size": 1, "batch_count": 1})
 

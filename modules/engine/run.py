@@ -37,6 +37,7 @@ class Batch:
     prompts: list[str]
     negative_prompts: list[str]
     seeds: list[int]
+    subseeds: list[int]
 
     def __len__(self) -> int:
         return len(self.seeds)
@@ -83,13 +84,10 @@ class Run:
         self.request = type(self.request).checked({**self.request.model_dump(), **values})
 
     def batches(self) -> Iterator[Batch]:
-        """The batches of the request: picture i has seed + i."""
+        """The batches of the request, each picture with its seed and variation seed."""
         size = self.request.batch_size
         for number in range(self.request.batch_count):
             first = number * size
-            yield Batch(
-                self.first + first,
-                [self.request.prompt] * size,
-                [self.request.negative_prompt] * size,
-                [self.request.seed + first + offset for offset in range(size)],
-            )
+            seeds, subseeds = zip(*(self.request.seeds_of(first + offset) for offset in range(size)), strict=True)
+            prompts = [self.request.prompt] * size, [self.request.negative_prompt] * size
+            yield Batch(self.first + first, *prompts, list(seeds), list(subseeds))

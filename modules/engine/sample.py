@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,11 +19,11 @@ from ..diffusion.guidance import Guidance
 from ..diffusion.noise import Noise
 from ..diffusion.resampling import resampled, resampled_steps
 from ..diffusion.samplers import starting_scale
-from ..diffusion.schedules import sigmas_for
 from ..diffusion.strength import Keeping, last_steps, partial_steps
 from .channels import seeing
 from .encode import Conditioning
 from .model import Model
+from .options import levels_of, sampler_options
 from .preview import preview_jpeg
 from .run import Batch, Run
 from .start import Start
@@ -73,8 +74,9 @@ def sample(
     guidance = Guidance(
         model.denoiser,
         *seeing(conditioning.conditionals, conditioning.unconditional, start.channels, run, model),
-        request.cfg_scale,
+        request.cfg_scale * entry.facts.get("guidance_share", 1.0),
         levels,
+        unconditional_always=bool(entry.facts.get("wants_unconditional")),
         **_listeners(run, hooks),
     )
     latents = _sampled(run, batch, start, entry, guidance, sampling, model, previews)
@@ -100,15 +102,16 @@ def _sampled(
 ) -> Tensor:
     """Runs the sampler; where there is a mask, what it keeps is the original at every step."""
     shape, sigmas, times = tuple(sampling.x.shape[1:]), sampling.sigmas, run.request.inpaint_resampling
+    options = sampler_options(run, entry)
     if start.mask is None:
         noise, report = _noise(start, entry, shape, sigmas), _reporter(run, batch, len(sigmas) - 1, model, previews)
-        return entry.function(guidance, sampling.x, sigmas, noise=noise, step=report)
+        return entry.function(guidance, sampling.x, sigmas, noise=noise, step=report, **options)
     keeping = Keeping(guidance, start.latents, start.mask, sigmas, soft=run.request.soft_inpainting)
     # A Brownian path has one rise between two levels, but a repeated step needs another one.
     noise = _noise(start, entry, shape, sigmas) if times == 1 else start.source.ancestral(shape)
     sampler = entry.function if times == 1 else resampled(entry.function, times)
     report = _reporter(run, batch, resampled_steps(sigmas, times), model, previews)
-    return keeping.kept(sampler(keeping, sampling.x, sigmas, noise=noise, step=report))
+    return keeping.kept(sampler(keeping, sampling.x, sigmas, noise=noise, step=report, **options))
 
 
 def _noise(start: Start, entry: Entry, shape: tuple[int, ...], sigmas: Tensor) -> Noise:
@@ -121,15 +124,20 @@ def _levels(run: Run, start: Start, entry: Entry, model: Model) -> Tensor:
     """The noise levels to visit: a whole schedule from noise alone, the last part of one from a picture."""
     request = run.request
     if start.latents is None:
-        return sigmas_for(entry, request.schedule, request.steps, model.sigmas)
+        return levels_of(run, entry, request.steps, model)
+    if request.custom_sigmas.strip():  # the list is the whole schedule, however long
+        levels = levels_of(run, entry, request.steps, model)
+        return last_steps(levels, partial_steps(len(levels) - 1, start.strength)[1])
     steps, done = partial_steps(request.steps, start.strength, start.exactly)
-    return last_steps(sigmas_for(entry, request.schedule, steps, model.sigmas), done)
+    return last_steps(levels_of(run, entry, steps, model), done)
 
 
 def _started(run: Run, start: Start, entry: Entry, sigma: float) -> Tensor:
     """Latents at the first noise level: (pictures, channels, h, w)."""
     if start.latents is None:
-        return start.noise * starting_scale(entry, sigma)
+        return start.noise * (
+            math.hypot(1.0, sigma) if run.request.sgm_noise_multiplier else starting_scale(entry, sigma)
+        )
     return start.latents + start.noise * (sigma + run.request.img2img_extra_noise)
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..core.sections.mask import LATENT_NOISE, LATENT_NOTHING
-from ..diffusion.noise import NoiseSource
+from ..diffusion.noise import NoiseSource, Variation
 from .channels import extra_channels
 from .model import Model
 from .run import Batch, Run
@@ -32,11 +32,25 @@ class Start:
     channels: Tensor | None = None
 
 
+def noise_source(run: Run, batch: Batch, model: Model) -> NoiseSource:
+    """Who draws the noise of a batch, from its seeds, their variations, and the size that they are known at."""
+    request, factor = run.request, model.weights.latent_factor
+    resized = request.seed_resize_from_h // factor, request.seed_resize_from_w // factor
+    return NoiseSource(
+        batch.seeds,
+        source=request.noise_source,
+        device=model.weights.device,
+        variation=Variation(tuple(batch.subseeds), request.subseed_strength) if request.varies else None,
+        resize_from=resized if request.resizes_seed and all(resized) else None,
+        eta_seed_delta=request.eta_noise_seed_delta,
+    )
+
+
 def starting_latents(run: Run, batch: Batch, model: Model) -> Start:
     """Each picture's noise from its own seed, so that a batch of four equals four singles; and what it is laid over."""
     request, original = run.request, run.original
     shape = model.latent_shape(request.width, request.height)
-    source = NoiseSource(batch.seeds, source=request.noise_source, device=model.weights.device)
+    source = noise_source(run, batch, model)
     noise, channels = source.starting(shape), extra_channels(run, model, *shape[1:])
     if original is None:
         return Start(noise, source, channels=channels)

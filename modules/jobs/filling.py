@@ -40,6 +40,8 @@ def filled(
     }
     if request.seed == -1:
         chosen["seed"] = random.randrange(DRAWN_SEEDS)
+    if request.subseed == -1 and request.varies:
+        chosen["subseed"] = random.randrange(DRAWN_SEEDS)
     if abilities is not None:
         chosen["sampler"] = _known(request.sampler, abilities.samplers, SAMPLERS)
         chosen["schedule"] = _known(request.schedule, abilities.schedules, SCHEDULES)

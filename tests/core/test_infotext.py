@@ -39,6 +39,7 @@ class TestReading:
             "height": 768,
             "clip_skip": 2,
             "noise_source": "GPU",
+            "eta_noise_seed_delta": 31337,
         }
         assert (pasted.values["schedule"], pasted.values["width"]) == ("Automatic", 512)
         assert pasted.model == ("castle-v2", "0123456789")
@@ -46,7 +47,7 @@ class TestReading:
 
     def test_what_means_nothing_here_is_kept_to_be_told(self) -> None:
         unknown = read(A1111, SCHEDULES).unknown
-        assert unknown == {"ENSD": "31337", "Lora hashes": "stone: aabbccddeeff, sand: 112233445566"}
+        assert unknown == {"Lora hashes": "stone: aabbccddeeff, sand: 112233445566"}
 
     def test_a_quoted_value_may_hold_commas_colons_and_line_ends(self) -> None:
         _, _, entries = split('x\nSteps: 1, Note: "a, b: \\"c\\"\\nd", Seed: 2')

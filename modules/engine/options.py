@@ -1,0 +1,99 @@
+"""What a request says to its sampler and schedule, as the keyword arguments that these functions take."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from torch import Tensor
+
+from ..core.errors import UserError
+from ..core.params import params_of
+from ..core.registry import SAMPLERS, Entry
+from ..core.request import GenerationRequest
+from ..core.sections.sampler import SamplerOptions
+from ..diffusion.schedules import custom_levels, resolved, sigmas_for
+from .model import Model
+from .run import Run
+
+TYPED = ("s_churn", "s_tmin", "s_tmax", "s_noise")
+GIVEN = ("noise", "step")
+
+
+def options_of(entry: Entry) -> dict[str, Any]:
+    """The keyword options of a sampler, with their defaults."""
+    declared = inspect.signature(entry.function).parameters.values()
+    return {one.name: one.default for one in declared if one.kind is one.KEYWORD_ONLY and one.name not in GIVEN}
+
+
+def sampler_options(run: Run, entry: Entry) -> dict[str, Any]:
+    """What the request says of the options that `entry` has. Those unlike their defaults are noted in `run`.
+
+    Eta is 1 by default for all that have it but DDIM's kind, as in A1111. Raises UserError for an option it lacks.
+    """
+    known, request = options_of(entry), run.request
+    options: dict[str, Any] = {}
+    if "eta" in known:
+        field = "eta_ddim" if entry.facts.get("unit_variance") else "eta"
+        options["eta"] = _noted(run, field)
+        if entry.facts.get("noise") == "ancestral" and options["eta"] > 0:
+            _noted(run, "eta_noise_seed_delta")
+    options |= {name: _noted(run, name) for name in TYPED if name in known}
+    further = _further(request.sampler_options, entry, known)
+    if further:
+        _noted(run, "sampler_options")
+    return {**options, **further}
+
+
+def check_options(request: GenerationRequest) -> None:
+    """Raises UserError when the sampler lacks an option that the request names, or custom sigmas do not descend."""
+    entry = SAMPLERS.get(request.sampler)
+    _further(request.sampler_options, entry, options_of(entry))
+    if request.custom_sigmas.strip():
+        custom_levels(request.custom_sigmas)
+
+
+def levels_of(run: Run, entry: Entry, steps: int, model: Model) -> Tensor:
+    """The noise levels of a whole schedule of `steps` steps; or those that somebody listed."""
+    request = run.request
+    if request.custom_sigmas.strip():
+        return custom_levels(request.custom_sigmas)
+    shape: dict[str, Any] = {"family": "SDXL" if model.weights.family.id.startswith("sdxl") else "SD1"}
+    if request.rho:
+        shape["rho"] = request.rho
+    if resolved(entry, request.schedule).name == "Beta":
+        shape |= {"alpha": _noted(run, "beta_dist_alpha"), "beta": _noted(run, "beta_dist_beta")}
+    return sigmas_for(
+        entry,
+        request.schedule,
+        steps,
+        model.sigmas,
+        sigma_min=request.sigma_min or None,
+        sigma_max=request.sigma_max or None,
+        discard_penultimate=request.always_discard_next_to_last_sigma,
+        **shape,
+    )
+
+
+def _noted(run: Run, field: str) -> Any:
+    """The request's value of a field that has an effect now, which goes into the picture's text unless it is usual."""
+    declared, value = params_of(SamplerOptions)[field], getattr(run.request, field)
+    if value != declared.default:
+        run.notes[declared.key] = value
+    return value
+
+
+def _further(text: str, entry: Entry, known: dict[str, Any]) -> dict[str, Any]:
+    """The options in `name=value, name=value`, in the types of their defaults. Raises UserError."""
+    found: dict[str, Any] = {}
+    for item in filter(None, (part.strip() for part in text.split(","))):
+        name, equals, value = (part.strip() for part in item.partition("="))
+        has = ", ".join(f"{option}={default:g}" for option, default in known.items())
+        hint = f"{entry.name} has: {has}." if has else f"{entry.name} has no options."
+        if not equals or name not in known:
+            raise UserError(f"{item[:60]!r} is no option of {entry.name}.", hint=hint)
+        try:
+            found[name] = type(known[name])(float(value))
+        except (ValueError, OverflowError) as error:
+            raise UserError(f"The option {name} is {value[:40]!r}, which is no number.", hint=hint) from error
+    return found

@@ -1,0 +1,111 @@
+"""Seeds with variations, and what samplers and schedules are told beyond their name."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from modules.core.errors import UserError
+from modules.core.hooks import hook
+from modules.core.infotext import read
+from modules.core.registry import SAMPLERS
+from modules.diffusion.noise import NoiseSource, slerp
+from modules.diffusion.schedules import custom_levels
+from modules.engine.options import options_of
+
+from .conftest import pictures, told
+
+
+def made(engine, **values):
+    return pictures(told(engine, **{"steps": 4, "sampler": "Euler a", **values}))
+
+
+def pixels(engine, **values):
+    return made(engine, **values)[0].pixels
+
+
+@pytest.mark.parametrize(
+    ("option", "text"),
+    [
+        ({"eta": 0.3}, "Eta: 0.3"),
+        ({"eta_noise_seed_delta": 31337}, "ENSD: 31337"),
+        ({"s_noise": 0.9}, "Sigma noise: 0.9"),
+        ({"sampler": "Heun", "s_churn": 2.0}, "Sigma churn: 2"),
+        ({"sampler": "DDIM", "eta_ddim": 0.5}, "Eta DDIM: 0.5"),
+        ({"sampler": "LMS", "sampler_options": "order=2"}, "Sampler options: order=2"),
+        ({"schedule": "Karras", "rho": 3.0}, "Schedule rho: 3"),
+        ({"schedule": "Karras", "sigma_min": 0.3}, "Schedule min sigma: 0.3"),
+        ({"schedule": "Karras", "sigma_max": 9.0}, "Schedule max sigma: 9"),
+        ({"schedule": "Beta", "beta_dist_alpha": 0.9}, "Beta schedule alpha: 0.9"),
+        ({"always_discard_next_to_last_sigma": True}, "Discard penultimate sigma: True"),
+        ({"sgm_noise_multiplier": True}, "SGM noise multiplier: True"),
+        ({"custom_sigmas": "9, 3, 1"}, 'Custom sigmas: "9, 3, 1"'),
+        ({"subseed": 9, "subseed_strength": 0.5}, "Variation seed: 9, Variation seed strength: 0.5"),
+        ({"seed_resize_from_w": 64, "seed_resize_from_h": 128}, "Seed resize from: 64x128"),
+    ],
+)
+def test_an_option_changes_the_picture_and_is_in_its_text(engine, option, text):
+    same = {name: value for name, value in option.items() if name in ("sampler", "schedule")}
+    picture = made(engine, **option)[0]
+    assert (picture.pixels != pixels(engine, **same)).any()
+    assert text in picture.infotext
+    again = read(picture.infotext).values
+    assert {name: again[name] for name in option} == option
+    assert (pixels(engine, **{name: again[name] for name in option}) == picture.pixels).all()
+
+
+def test_an_option_that_the_sampler_does_not_have_is_not_in_the_text(engine):
+    text = made(engine, sampler="DPM++ 2M", eta=0.3, s_churn=3.0, beta_dist_alpha=0.9)[0].infotext
+    assert not any(key in text for key in ("Eta", "Sigma churn", "Beta"))
+
+
+def test_a_further_option_that_is_none_is_refused_with_those_there_are(engine):
+    with pytest.raises(UserError) as refusal:
+        told(engine, sampler="DPM adaptive", sampler_options="rtoll=1")
+    assert "DPM adaptive has:" in refusal.value.hint
+    assert "rtol=0.05" in refusal.value.hint
+    with pytest.raises(UserError, match="no number"):
+        told(engine, sampler="DPM adaptive", sampler_options="rtol=much")
+
+
+def test_every_option_of_every_sampler_has_a_field_or_can_be_named():
+    for entry in SAMPLERS:
+        for name, default in options_of(entry).items():
+            assert isinstance(default, int | float), (entry.name, name)
+
+
+@pytest.mark.parametrize("text", ["", "1", "0", "1, 2", "3, 1, -1", "5, nan, 1", "5, inf", "a, b", "3, 3, 0"])
+def test_levels_that_do_not_descend_are_refused(text):
+    if text == "1":
+        assert custom_levels(text).tolist() == [1.0, 0.0]
+        return
+    with pytest.raises(UserError, match="Custom sigmas"):
+        custom_levels(text)
+
+
+def test_a_variation_counts_its_own_seed_on(engine):
+    batch = made(engine, seed=5, subseed=20, subseed_strength=0.4, batch_count=2, batch_size=2)
+    assert [(one.request.seed, one.request.subseed) for one in batch] == [(5, 20), (5, 21), (5, 22), (5, 23)]
+    alone = pixels(engine, seed=5, subseed=22, subseed_strength=0.4)
+    assert np.abs(batch[2].pixels.astype(int) - alone).max() <= 1
+
+
+class Started:
+    """Sees what sampling starts from."""
+
+    def __init__(self):
+        self.seen = []
+
+    @hook
+    def sampling_starting(self, sampling):
+        self.seen.append((sampling.x, sampling.sigmas[0]))
+
+
+def test_the_noise_of_a_variation_lies_between_those_of_its_seeds(engine, hooks):
+    started = Started()
+    hooks.register(started, "listener")
+    made(engine, seed=5, subseed=20, subseed_strength=0.25)
+    x, sigma = started.seen[-1]
+    own, other = (NoiseSource([seed]).starting(tuple(x.shape[1:]))[0] for seed in (5, 20))
+    torch.testing.assert_close(x[0], slerp(0.25, own, other) * sigma)
