@@ -1,7 +1,8 @@
-"""Named things that anyone may add to: samplers, schedules. The registry is the truth; lists elsewhere are computed.
+"""Named things that anyone may add to: samplers, schedules, upscalers. The registry is the truth; lists are computed.
 
 A sampler is `f(model, x, sigmas, *, noise, step, **options) -> x` and a schedule is
-`f(n, sigma_min, sigma_max, **options) -> sigmas`; both are plain functions, registered where they are written.
+`f(n, sigma_min, sigma_max, **options) -> sigmas`, an upscaler `f(picture, width, height) -> picture`; all are plain
+functions, registered where they are written.
 """
 
 from __future__ import annotations
@@ -83,6 +84,7 @@ class Registry:
 
 SAMPLERS = Registry("sampler")
 SCHEDULES = Registry("schedule type")
+UPSCALERS = Registry("upscaler")
 
 
 def sampler(name: str, *, aliases: tuple[str, ...] = (), **facts: Any) -> Callable[[Callable], Callable]:
@@ -96,6 +98,13 @@ def sampler(name: str, *, aliases: tuple[str, ...] = (), **facts: Any) -> Callab
 def schedule(name: str, *, aliases: tuple[str, ...] = (), **facts: Any) -> Callable[[Callable], Callable]:
     """Registers a function giving noise levels: `f(n, sigma_min, sigma_max, **options)`, descending, ending in 0."""
     return _registrar(SCHEDULES, name, aliases, facts)
+
+
+def upscaler(name: str, *, aliases: tuple[str, ...] = (), **facts: Any) -> Callable[[Callable], Callable]:
+    """Registers a function that enlarges: `f(picture, width, height) -> picture`, both uint8 (h, w, 3), RGB. The result
+    may be of another size; it is then scaled to the wanted one. Model files are upscalers too, without being registered.
+    """
+    return _registrar(UPSCALERS, name, aliases, facts)
 
 
 def _registrar(registry: Registry, name: str, aliases: tuple[str, ...], facts: dict[str, Any]) -> Callable:
