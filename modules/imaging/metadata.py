@@ -1,7 +1,7 @@
 """The settings text ("parameters") inside picture files, where A1111 and its relatives put it and look for it.
 
 PNG: text chunk `parameters`. JPEG, WebP, AVIF: EXIF UserComment, encoded as UNICODE. GIF: the comment. NovelAI's PNGs
-keep a JSON of their own, which is translated.
+keep a JSON of their own, which is translated. A text file beside a picture counts where the picture says nothing.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ log = logging.getLogger("easel.imaging")
 
 KEYWORD: Final = "parameters"
 LONGEST_JPEG_EXIF: Final = 65_533 - 6  # bytes of an APP1 segment after its length and "Exif\0\0"
+LONGEST_SIDECAR: Final = 1 << 20  # bytes of a text file beside a picture; a longer one is about something else
 
 _NOVELAI_SAMPLERS: Final = {
     "k_euler": "Euler",
@@ -41,14 +43,31 @@ _NOVELAI_SAMPLERS: Final = {
 }
 
 
+@dataclass(frozen=True)
+class Metadata:
+    """What a picture file says without its pixels: the settings text ("" when there is none) and the size as stored."""
+
+    text: str
+    width: int
+    height: int
+
+
+def read_metadata(path: Path) -> Metadata:
+    """Text and size of a picture file. Without a text in the picture, that of `NAME.txt` beside it counts.
+
+    Pixels are not decoded. Raises UserError when the file is no picture.
+    """
+    with opened(path) as image:
+        return Metadata(_parameters(image) or _sidecar(path), *image.size)
+
+
 def read_parameters(source: Path | bytes) -> str | None:
     """The settings text of a picture file, or None when it has none that can be read. Pixels are not decoded.
 
     Raises UserError when the source is no picture at all.
     """
     with opened(source) as image:
-        info = image.info
-        return _user_comment(info.get("exif")) or info.get(KEYWORD) or _gif_comment(image) or _novelai(image) or None
+        return _parameters(image) or None
 
 
 def exif(parameters: str) -> bytes:
@@ -60,6 +79,23 @@ def exif(parameters: str) -> bytes:
 def storable(text: str) -> str:
     """The text without lone surrogates, which no file format can hold; U+FFFD, as the tokenizer reads them."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _parameters(image: Image.Image) -> str | None:
+    info = image.info
+    return _user_comment(info.get("exif")) or info.get(KEYWORD) or _gif_comment(image) or _novelai(image)
+
+
+def _sidecar(path: Path) -> str:
+    """The text file that A1111 can write beside each picture; "" when there is none that can be read."""
+    beside = path.with_suffix(".txt")
+    try:
+        if not beside.is_file() or beside.stat().st_size > LONGEST_SIDECAR:
+            return ""
+        return beside.read_text(encoding="utf-8-sig", errors="replace").strip()
+    except OSError as error:
+        log.info("%s cannot be read: %s", beside, error)
+        return ""
 
 
 def _user_comment(data: bytes | None) -> str | None:

@@ -76,7 +76,37 @@ def words_of_prompts(database: sqlite3.Connection) -> None:
     database.execute("INSERT INTO picture_words (picture_words) VALUES ('rebuild')")
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (jobs_and_pictures, words_of_prompts)
+def stars_trash_and_folders(database: sqlite3.Connection) -> None:
+    """Pictures may be starred or lie in the trash (`origin`: the path they had before), or belong to a folder that was
+    indexed in place; `stamp` tells then whether the file is still the one that was read.
+    """
+    for column in ("starred INTEGER NOT NULL DEFAULT 0", "trashed REAL", "origin TEXT NOT NULL DEFAULT ''"):
+        database.execute(f"ALTER TABLE pictures ADD COLUMN {column}")
+    for column in ("folder INTEGER", "stamp TEXT NOT NULL DEFAULT ''"):
+        database.execute(f"ALTER TABLE pictures ADD COLUMN {column}")
+    database.execute("CREATE INDEX pictures_by_time ON pictures (created, id) WHERE trashed IS NULL")
+    database.execute("CREATE INDEX pictures_in_trash ON pictures (trashed) WHERE trashed IS NOT NULL")
+    database.execute("CREATE INDEX pictures_by_folder ON pictures (folder) WHERE folder IS NOT NULL")
+    database.execute(
+        "CREATE TABLE folders (id INTEGER PRIMARY KEY AUTOINCREMENT, path TEXT NOT NULL UNIQUE, read REAL)"
+    )
+    database.execute(
+        """
+        CREATE TRIGGER pictures_told_anew AFTER UPDATE OF prompt, negative_prompt ON pictures BEGIN
+            INSERT INTO picture_words (picture_words, rowid, prompt, negative_prompt)
+            VALUES ('delete', old.id, old.prompt, old.negative_prompt);
+            INSERT INTO picture_words (rowid, prompt, negative_prompt)
+            VALUES (new.id, new.prompt, new.negative_prompt);
+        END
+        """
+    )
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
+    jobs_and_pictures,
+    words_of_prompts,
+    stars_trash_and_folders,
+)
 
 
 def migrate(database: sqlite3.Connection, steps: tuple[Callable[[sqlite3.Connection], None], ...] = MIGRATIONS) -> None:

@@ -25,7 +25,8 @@ class NotFound(UserError):
 
 @dataclass(frozen=True)
 class Job:
-    """One order. Times in seconds since 1970; `pictures` are ids in the history, in the order of their making.
+    """One order. Times in seconds since 1970; `pictures` are ids in the history, in the order of their making, those
+    in the trash left out.
 
     `state`: waiting, running, then one of finished, stopped (by somebody), failed (`message` says why), interrupted
     (the program ended while it ran), cancelled (before it ran).
@@ -115,7 +116,10 @@ class JobQueue:
         with self._database.reading() as database:
             rows = database.execute(f"SELECT * FROM jobs {where}", values).fetchall()
             ids = json.dumps([row["id"] for row in rows])
-            query = "SELECT job, id FROM pictures WHERE job IN (SELECT value FROM json_each(?)) ORDER BY position, id"
+            query = (
+                "SELECT job, id FROM pictures WHERE job IN (SELECT value FROM json_each(?)) AND trashed IS NULL "
+                "ORDER BY position, id"
+            )
             pictures: dict[str, list[int]] = {}
             for picture in database.execute(query, (ids,)):
                 pictures.setdefault(picture["job"], []).append(picture["id"])

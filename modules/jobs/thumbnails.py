@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Container
 from pathlib import Path
 
 from ..core.errors import UserError
@@ -9,6 +11,8 @@ from ..core.files import write_atomically
 from ..imaging.thumbnails import thumbnail
 from .history import PictureRecord
 from .queue import NotFound
+
+log = logging.getLogger("easel.jobs")
 
 
 def kept_thumbnail(record: PictureRecord, folder: Path) -> Path:
@@ -25,3 +29,14 @@ def kept_thumbnail(record: PictureRecord, folder: Path) -> Path:
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error.strerror}.", hint="Is the disk full?") from error
     return path
+
+
+def drop_thumbnails(folder: Path, known: Container[int]) -> None:
+    """Deletes the small copies of pictures that the history no longer knows."""
+    for path in folder.glob("*.webp"):
+        number = path.name.partition("-")[0]
+        if number.isdigit() and int(number) not in known:
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                log.warning("%s cannot be deleted: %s", path, error)

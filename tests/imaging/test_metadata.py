@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
 from modules.core.errors import UserError
-from modules.imaging.metadata import read_parameters
+from modules.imaging.metadata import LONGEST_SIDECAR, Metadata, read_metadata, read_parameters
 from modules.imaging.png import png
 from modules.imaging.save import FORMATS, encode
 
@@ -138,3 +138,34 @@ def test_a_decompression_bomb_is_refused() -> None:
     bomb = honest[:12] + head + zlib.crc32(head).to_bytes(4, "big") + honest[33:]
     with pytest.raises(UserError, match="too large to open safely"):
         read_parameters(bomb)
+
+
+def test_text_and_size_are_told_without_pixels(tmp_path) -> None:
+    content = encode(numpy.zeros((4, 6, 3), numpy.uint8), "png", "a cat")[0]
+    path = tmp_path / "a.png"
+    path.write_bytes(content[: content.index(b"IDAT") + 4])  # no pixel is there to be decoded
+    assert read_metadata(path) == Metadata("a cat", 6, 4)
+
+
+def test_a_text_file_beside_a_picture_counts_where_the_picture_says_nothing(tmp_path) -> None:
+    told, silent = tmp_path / "told.png", tmp_path / "silent.webp"
+    told.write_bytes(encode(DOT, "png", "from the picture")[0])
+    silent.write_bytes(encode(DOT, "webp")[0])
+    for path in (told, silent):
+        path.with_suffix(".txt").write_bytes("\ufefffrom the file, 猫\n".encode())
+    assert [read_metadata(path).text for path in (told, silent)] == ["from the picture", "from the file, 猫"]
+
+
+@pytest.mark.parametrize("beside", [b"", b"x" * (LONGEST_SIDECAR + 1)])
+def test_a_text_file_that_says_nothing_or_far_too_much_is_left_aside(tmp_path, beside) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(encode(DOT, "png")[0])
+    path.with_suffix(".txt").write_bytes(beside)
+    assert read_metadata(path).text == ""
+
+
+def test_metadata_of_no_picture_is_refused_by_name(tmp_path) -> None:
+    path = tmp_path / "page.png"
+    path.write_text("<html></html>")
+    with pytest.raises(UserError, match=r"page\.png"):
+        read_metadata(path)

@@ -171,3 +171,19 @@ def test_after_closing_a_write_is_refused(database):
     database.close()
     with pytest.raises(UserError, match="closing"):
         database.write(insert("a.png"))
+
+
+def test_an_old_history_keeps_its_pictures_and_learns_to_search_star_and_throw_away(tmp_path):
+    old = sqlite3.connect(tmp_path / "easel.sqlite", isolation_level=None)
+    migrate(old, MIGRATIONS[:2])
+    insert("a.png")(old)
+    old.close()
+    database = Database(tmp_path / "easel.sqlite")
+    with database.reading() as connection:
+        (row,) = connection.execute("SELECT path, prompt, starred, trashed, folder FROM pictures").fetchall()
+    assert tuple(row) == ("a.png", "cat", 0, None, None)
+    database.write(lambda connection: connection.execute("UPDATE pictures SET prompt = 'a dog', starred = 1"))
+    with database.reading() as connection:
+        query = "SELECT rowid FROM picture_words WHERE picture_words MATCH ?"
+        assert [len(connection.execute(query, (word,)).fetchall()) for word in ("cat", "dog")] == [0, 1]
+    database.close()
