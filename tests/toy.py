@@ -185,3 +185,36 @@ def layer(name: str, outputs: int, inputs: int) -> Shapes:
 
 def norm(name: str, width: int) -> Shapes:
     return {f"{name}.weight": (width,), f"{name}.bias": (width,)}
+
+
+def write_toy_upscaler(path: Path, seed: int = 0, *, scale: int = 2, old_names: bool = False) -> Path:
+    """An ESRGAN of one block with random weights, under the names of today or of its first release."""
+    shapes = upscaler_shapes(width=8, scale=scale)
+    return write_random(path, old_upscaler_names(shapes) if old_names else shapes, seed)
+
+
+def upscaler_shapes(*, width: int, scale: int) -> Shapes:
+    """RRDBNet with one block, as Real-ESRGAN names its layers; `scale` is 2 or 4. It looks 23 pixels far at 2."""
+    shapes, grown = conv("conv_first", width, 3), 32
+    for dense in (1, 2, 3):
+        for number in range(5):
+            outputs = grown if number < 4 else width
+            shapes |= conv(f"body.0.rdb{dense}.conv{number + 1}", outputs, width + number * grown)
+    shapes |= conv("conv_body", width, width)
+    for doubling in range(1, scale.bit_length()):
+        shapes |= conv(f"conv_up{doubling}", width, width)
+    return shapes | conv("conv_hr", width, width) | conv("conv_last", 3, width)
+
+
+def old_upscaler_names(shapes: Shapes) -> Shapes:
+    """The same tensors as ESRGAN's first release called them: layers by number."""
+    doublings = sum(name.startswith("conv_up") and name.endswith("weight") for name in shapes)
+    numbers = {"conv_first": "0", "conv_body": "1.sub.1", "conv_up1": "3", "conv_up2": "6"}
+    numbers |= {"conv_hr": str(3 * doublings + 2), "conv_last": str(3 * doublings + 4)}
+    renamed = {}
+    for name, shape in shapes.items():
+        layer, _, kind = name.rpartition(".")
+        if layer.startswith("body."):
+            layer = "1.sub." + layer.removeprefix("body.").replace("rdb", "RDB") + ".0"
+        renamed[f"model.{numbers.get(layer, layer)}.{kind}"] = shape
+    return renamed

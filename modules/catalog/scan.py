@@ -20,6 +20,20 @@ SUFFIXES = (".safetensors", *PICKLES)
 FOLDERS = {"LoRA": "models/Lora", "VAE": "models/VAE", "embedding": "embeddings", "upscaler": "models/ESRGAN"}
 FOLDERS |= {"ControlNet": "models/ControlNet", "checkpoint": "models/Stable-diffusion"}
 
+UPSCALER_FOLDERS = ("ESRGAN", "RealESRGAN", "BSRGAN", "SwinIR", "ScuNET", "DAT", "HAT", "upscale_models")
+# What A1111 calls upscalers in lists and in pictures' texts, and the files behind these names.
+A1111_UPSCALERS = {
+    "R-ESRGAN 4x+": "RealESRGAN_x4plus",
+    "R-ESRGAN 4x+ Anime6B": "RealESRGAN_x4plus_anime_6B",
+    "R-ESRGAN 2x+": "RealESRGAN_x2plus",
+    "R-ESRGAN General 4xV3": "realesr-general-x4v3",
+    "R-ESRGAN General WDN 4xV3": "realesr-general-wdn-x4v3",
+    "R-ESRGAN AnimeVideo": "realesr-animevideov3",
+    "DAT x2": "DAT_x2",
+    "DAT x3": "DAT_x3",
+    "DAT x4": "DAT_x4",
+}
+
 UNDECLARED = Declared()
 
 
@@ -79,6 +93,12 @@ def scan_vaes(
     return _sorted(_examine(folder, path, "VAE", hashes) for folder, path in found)
 
 
+def scan_upscalers(models: Path, hashes: HashCache | None = None) -> list[ModelFile]:
+    """The upscalers in the folders that are theirs, below `models`. Only loading one shows what network it is."""
+    folders = [models / name for name in UPSCALER_FOLDERS]
+    return _sorted(_examine(folder, path, "upscaler", hashes) for folder, path in _files(folders))
+
+
 def examine(path: Path, wanted: str = "checkpoint", hashes: HashCache | None = None) -> ModelFile:
     """One file by its path, as `scan` would list it."""
     return _examine(path.parent, path, wanted, hashes)
@@ -111,6 +131,11 @@ def find(models: Sequence[ModelFile], wanted: str) -> ModelFile:
     if containing:
         return min(containing, key=lambda model: len(model.title))
     raise _not_found(models, wanted)
+
+
+def find_upscaler(models: Sequence[ModelFile], wanted: str) -> ModelFile:
+    """The upscaler that `wanted` means, as `find` does; also by A1111's name. Raises UserError."""
+    return find(models, A1111_UPSCALERS.get(wanted.strip(), wanted))
 
 
 def vae_for(checkpoint: Path, vaes: Sequence[ModelFile]) -> ModelFile | None:
@@ -169,6 +194,8 @@ def _problem(path: Path, kind: str, family_id: str, variant: str, reason: str, w
     """Why a readable file cannot serve as `wanted`, or ""."""
     family = FAMILIES.get(family_id)
     name = f"{family.name} {kind}" if family else kind
+    if kind == "unknown" and wanted == "upscaler":
+        return ""
     if kind == "unknown":
         return f"{path.name} is not a Stable Diffusion {wanted}: {reason}."
     if kind != wanted:

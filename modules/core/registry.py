@@ -101,8 +101,8 @@ def schedule(name: str, *, aliases: tuple[str, ...] = (), **facts: Any) -> Calla
 
 
 def upscaler(name: str, *, aliases: tuple[str, ...] = (), **facts: Any) -> Callable[[Callable], Callable]:
-    """Registers a function that enlarges: `f(picture, width, height) -> picture`, both uint8 (h, w, 3), RGB. The result
-    may be of another size; it is then scaled to the wanted one. Model files are upscalers too, without being registered.
+    """Registers a function that enlarges: `f(picture, width, height) -> picture`, both uint8 (h, w, 3), RGB. A result
+    of another size is scaled to the wanted one. Model files are upscalers too, without being registered.
     """
     return _registrar(UPSCALERS, name, aliases, facts)
 

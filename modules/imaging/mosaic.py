@@ -74,10 +74,10 @@ def mosaic(picture: numpy.ndarray, grid: Grid, paint: Paint, scale: int = 1) -> 
 
 
 def strips(picture: numpy.ndarray, grid: Grid, paint: Paint, scale: int = 1) -> Iterator[tuple[int, numpy.ndarray]]:
-    """The finished rows of the whole, from top to bottom: where they begin, and float32 (rows, width * scale, channels).
+    """The finished rows of the whole, downwards: where they begin, and float32 (rows, width * scale, channels).
 
-    `paint` is given one tile of `picture` (height, width, channels) after another, row by row, and gives what it becomes,
-    `scale` times as large. Only one row of tiles is held at a time.
+    `paint` is given one tile of `picture` (height, width, channels) after another, row by row, and gives what becomes
+    of it, `scale` times as large. Only one row of tiles is held at a time.
     """
     rows, columns = grid.rows, grid.columns
     row_shares, column_shares = shares(rows, grid.overlap, scale), shares(columns, grid.overlap, scale)
