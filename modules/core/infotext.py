@@ -34,11 +34,19 @@ ORDER = (
     *("Denoising strength", "Conditional mask weight", "Clip skip", "ENSD"),
     *("Token merging ratio", "Token merging ratio hr", "Init image hash", "RNG", "Tiling"),
 )
+# Two parameters that are written as one size, width first.
+SIZES = {
+    "Size": ("width", "height"),
+    "Seed resize from": ("seed_resize_from_w", "seed_resize_from_h"),
+    "Hires resize": ("hr_resize_x", "hr_resize_y"),
+}
+HIRES_KEYS = ("Hires upscaler", "Hires upscale")
+_WIDTHS = {width: (key, height) for key, (width, height) in SIZES.items()}
+_HEIGHTS = {height for _, height in SIZES.values()}
+# Fields whose entries are not simply their values.
+_SPECIAL = {"checkpoint", "vae", *_WIDTHS, *_HEIGHTS}
 _SIZE = re.compile(r"^(\d+)x(\d+)$")
 _NEGATIVE = "Negative prompt:"
-_RESIZED = "Seed resize from"
-# Fields that are not one key each.
-SPECIAL = ("checkpoint", "vae", "width", "height", "seed_resize_from_w", "seed_resize_from_h")
 _FEWEST_ENTRIES = 3
 
 
@@ -105,25 +113,30 @@ def read(text: str, schedules: Iterable[str] = (), model: type[GenerationRequest
     vae = (entries.pop("VAE", ""), entries.pop("VAE hash", ""))
     for key in TOLD:
         entries.pop(key, None)
-    size = _SIZE.match(entries.get("Size", ""))
-    if size:
-        values |= {"width": int(size[1]), "height": int(size[2])}
-        del entries["Size"]
-    resized = _SIZE.match(entries.get(_RESIZED, ""))
-    if resized:
-        values |= {"seed_resize_from_w": int(resized[1]), "seed_resize_from_h": int(resized[2])}
-        del entries[_RESIZED]
-    elif has_entries:
-        values |= {"seed_resize_from_w": 0, "seed_resize_from_h": 0}
+    values |= _sizes(entries, has_entries)
     if has_entries:
         values["noise_source"] = "GPU"
+        values["enable_hr"] = any(key in entries for key in HIRES_KEYS) or bool(values["hr_resize_x"])
     params = params_of(model)
-    own = [declared for name, declared in params.items() if name not in SPECIAL]
+    own = [declared for name, declared in params.items() if name not in _SPECIAL]
     values |= _taken(own, entries, has_entries)
     extra = _taken(EXTENSION_PARAMS, entries, has_entries)
     values |= _split_sampler(values, schedules)
     fitting, rejected = _fitting(model, values, extra)
     return Pasted(fitting, checkpoint, vae, {**entries, **rejected})
+
+
+def _sizes(entries: dict[str, str], has_entries: bool) -> dict[str, int]:
+    """The parameters that are two halves of one entry, which is taken out of `entries`."""
+    found: dict[str, int] = {}
+    for key, names in SIZES.items():
+        size = _SIZE.match(entries.get(key, ""))
+        if size:
+            found |= dict(zip(names, map(int, size.groups()), strict=True))
+            del entries[key]
+        elif has_entries and key != "Size":
+            found |= dict.fromkeys(names, 0)
+    return found
 
 
 def _taken(params: Iterable[Param], entries: dict[str, str], has_entries: bool) -> dict[str, Any]:
@@ -140,20 +153,20 @@ def _taken(params: Iterable[Param], entries: dict[str, str], has_entries: bool) 
 def _entries(declared: Param, request: GenerationRequest, facts: Facts) -> dict[str, Any]:
     """The keys that one parameter writes."""
     value = getattr(request, declared.name)
-    if declared.name == "width":
-        return {"Size": f"{request.width}x{request.height}"}
-    if declared.name == "seed_resize_from_w":
-        size = f"{request.seed_resize_from_w}x{request.seed_resize_from_h}"
-        return {_RESIZED: size} if request.resizes_seed else {}
+    if declared.needs and not getattr(request, declared.needs):
+        return {}
+    if declared.name in _WIDTHS:
+        key, height = _WIDTHS[declared.name]
+        return {key: f"{value}x{getattr(request, height)}"}
     if declared.name == "seed":
         return {"Seed": facts.seed}
     if declared.name == "checkpoint":
         return {"Model hash": facts.model_hash or None, "Model": facts.model or None}
     if declared.name == "vae":
         return {"VAE hash": facts.vae_hash or None, "VAE": facts.vae or None}
-    if not declared.key or declared.name in SPECIAL or (declared.name == "noise_source" and value == "GPU"):
+    if not declared.key or declared.name in _HEIGHTS or (declared.name == "noise_source" and value == "GPU"):
         return {}
-    if declared.written == "noted" or (declared.needs and not getattr(request, declared.needs)):
+    if declared.written == "noted":
         return {}
     return {} if declared.written == "changed" and value == declared.default else {declared.key: value}
 

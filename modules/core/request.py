@@ -10,15 +10,17 @@ import math
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, ValidationInfo, field_validator
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, ValidationInfo, field_validator, model_validator
 
 from .errors import UserError
 from .params import EXTENSION_PARAMS, Param, params_of
+from .sections.hires import Hires
 from .sections.image import StartingPicture
 from .sections.mask import ONLY_MASKED, Masking
 from .sections.model import Models
 from .sections.outpaint import Outpainting
 from .sections.prompt import Prompt
+from .sections.refiner import Refining
 from .sections.repeat import Repeating
 from .sections.sampler import SamplerOptions
 from .sections.sampling import Sampling
@@ -29,7 +31,18 @@ DRAWN_SEEDS = 2**32 - 2
 
 
 class GenerationRequest(
-    SamplerOptions, Repeating, Outpainting, Masking, StartingPicture, Models, Size, Seeding, Sampling, Prompt
+    SamplerOptions,
+    Refining,
+    Hires,
+    Repeating,
+    Outpainting,
+    Masking,
+    StartingPicture,
+    Models,
+    Size,
+    Seeding,
+    Sampling,
+    Prompt,
 ):
     """What to make. Absent fields are filled when the job is queued: see `filled`."""
 
@@ -68,6 +81,17 @@ class GenerationRequest(
         """This request with `defaults` for the fields that were never set; a -1 seed stays for the caller to draw."""
         missing = {name: value for name, value in defaults.items() if name not in self.model_fields_set}
         return type(self).checked({**self.model_dump(exclude_unset=True), **missing})
+
+    @model_validator(mode="after")
+    def _has_one_start(self) -> GenerationRequest:
+        if self.enable_hr and self.init_image:
+            raise ValueError("hires fix starts from noise, but a picture to start from is given. Leave out one of them")
+        return self
+
+    @property
+    def starts_partly_noised(self) -> bool:
+        """Whether some sampling starts from latents with only a part of the noise."""
+        return bool(self.init_image) or self.enable_hr
 
     @property
     def has_mask(self) -> bool:

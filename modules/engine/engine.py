@@ -61,7 +61,8 @@ class Engine:
         self._inputs = inputs
         self._hashes = HashCache(folders.data)
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="hashing")
-        self._loader = Loader(self._precision)
+        self._loader, self._second_loader = Loader(self._precision), Loader(self._precision)
+        self._second: Model | None = None
         self._encoder = Encoder()
         self._model: Model | None = None
         self._opened_as = ("", "")
@@ -84,6 +85,7 @@ class Engine:
     def generate(self, job: str, request: GenerationRequest, emit: Emit, stop: StopToken) -> None:
         """Makes the request's pictures, each told as `PictureDone`. Raises Stopped when interrupted."""
         run = Run(job, request, emit, stop, self._settings(), self._inputs)
+        run.open_beside = lambda checkpoint: self._open_beside(run, checkpoint)
         self._hooks.call("generation_starting", run=run)
         check_options(run.request)
         self._previews.last = -math.inf  # every job shows its first step
@@ -110,8 +112,9 @@ class Engine:
             left_out(run, run.source, error)
 
     def close(self) -> None:
-        self._model = None
+        self._model = self._second = None
         self._loader.close()
+        self._second_loader.close()
         self._pool.shutdown(cancel_futures=True)
         self._hashes.close()
 
@@ -143,6 +146,20 @@ class Engine:
         recommended = weights.declared.recommended.model_dump(exclude_none=True)
         emit(ModelLoaded(job, file.name, weights.native_size, recommended, seconds))
         return self._model
+
+    def _open_beside(self, run: Run, checkpoint: str) -> Model:
+        """Another checkpoint beside the first one: for a second pass, or for the last steps. The latest is kept."""
+        file = self._checkpoint(checkpoint)
+        for open_one in (self._model, self._second):
+            if open_one and _unchanged(open_one) and _identity(open_one.file, None) == _identity(file, None):
+                return open_one
+        self._second = None
+        run.emit(LoadingModel(run.job, file.name))
+        vae_file = self._vae(run.request.vae, file)
+        weights = self._second_loader.open(file, vae_file.path if vae_file else None)
+        hashes = [hash_behind(self._pool, self._hashes, one) if one else None for one in (file, vae_file)]
+        self._second = Model(weights, file, vae_file, *hashes)
+        return self._second
 
     def _checkpoint(self, wanted: str) -> ModelFile:
         files = scan(self._folders.checkpoints, self._hashes)

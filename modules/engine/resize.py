@@ -7,8 +7,7 @@ from types import MappingProxyType
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-# A1111's latent upscalers, by their names.
-LATENT_UPSCALERS = MappingProxyType(
+MODES = MappingProxyType(
     {
         "Latent": {"mode": "bilinear", "antialias": False},
         "Latent (antialiased)": {"mode": "bilinear", "antialias": True},
@@ -21,9 +20,7 @@ LATENT_UPSCALERS = MappingProxyType(
 
 
 def resized_latents(latents: Tensor, height: int, width: int, upscaler: str = "Latent") -> Tensor:
-    """Latents (n, c, h, w) at `height` x `width` latent pixels, by one of `LATENT_UPSCALERS`."""
-    return (
-        latents
-        if latents.shape[2:] == (height, width)
-        else interpolate(latents, size=(height, width), **LATENT_UPSCALERS[upscaler])
-    )
+    """Latents (n, c, h, w) at `height` x `width` latent pixels, by one of A1111's latent upscalers."""
+    if latents.shape[2:] == (height, width):
+        return latents
+    return interpolate(latents, size=(height, width), **MODES[upscaler])

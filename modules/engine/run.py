@@ -19,6 +19,7 @@ from ..core.stop import StopToken
 if TYPE_CHECKING:
     from ..core.pictures import Picture
     from ..imaging.scene import Scene
+    from .model import Model
     from .original import Original
 
 Inputs = Callable[[str], numpy.ndarray]
@@ -27,6 +28,11 @@ Inputs = Callable[[str], numpy.ndarray]
 def no_inputs(picture: str) -> numpy.ndarray:
     """For an engine without a store of pictures."""
     raise UserError(f"There is no picture {picture!r} to start from.")
+
+
+def no_model(checkpoint: str) -> Model:
+    """For a run without an engine."""
+    raise UserError(f"The checkpoint {checkpoint!r} cannot be opened here.")
 
 
 @dataclass
@@ -55,6 +61,9 @@ class Run:
     A job may have several parts (see `parts`). `first` is the index of this part's first picture, of `pictures` in all;
     `source` is the plain name of the file it starts from, `continued` the scene that the last part ended with, and
     `latest` the last picture made.
+
+    `steps_before` and `steps_after`: what other passes of the same batch do. `open_beside(name)` opens another
+    checkpoint, for some of the steps.
     """
 
     job: str
@@ -69,6 +78,9 @@ class Run:
     source: str = ""
     continued: Scene | None = None
     latest: Picture | None = None
+    steps_before: int = 0
+    steps_after: int = 0
+    open_beside: Callable[[str], Model] = no_model
     notes: dict[str, Any] = field(default_factory=dict)
     began: float = field(default_factory=time.perf_counter)
 

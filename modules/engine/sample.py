@@ -25,9 +25,11 @@ from .encode import Conditioning
 from .model import Model
 from .options import levels_of, sampler_options
 from .preview import preview_jpeg
+from .refine import Refined, switching
 from .run import Batch, Run
 from .start import Start
 
+Refiner = Callable[[], tuple[Conditioning, Model]]
 FASTEST_PREVIEWS = 0.1  # seconds between two; a page cannot use more
 
 
@@ -63,23 +65,22 @@ def sample(
     model: Model,
     hooks: Hooks,
     previews: Previews,
+    refiner: Refiner | None = None,
 ) -> Tensor:
-    """Finished latents, shape (pictures, channels, h, w), float32. Raises Stopped, and UserError when they are NaN."""
+    """Finished latents, shape (pictures, channels, h, w), float32. `refiner` is asked for the conditioning and the model
+    of the last steps when they are due. Raises Stopped, and UserError when the latents are NaN.
+    """
     request = run.request
     entry = SAMPLERS.get(request.sampler)
     sigmas = _levels(run, start, entry, model)
     sampling = Sampling(_started(run, start, entry, sigmas[0].item()), sigmas)
     hooks.call("sampling_starting", run=run, batch=batch, sampling=sampling)
     levels = sampling.sigmas.tolist()
-    guidance = Guidance(
-        model.denoiser,
-        *seeing(conditioning.conditionals, conditioning.unconditional, start.channels, run, model),
-        request.cfg_scale * entry.facts.get("guidance_share", 1.0),
-        levels,
-        unconditional_always=bool(entry.facts.get("wants_unconditional")),
-        **_listeners(run, hooks),
-    )
-    latents = _sampled(run, batch, start, entry, guidance, sampling, model, previews)
+    guided: Guidance | Refined = _guidance(run, start, entry, conditioning, model, levels, hooks)
+    if refiner is not None:
+        due = switching(request, model.sigmas, levels)
+        guided = Refined(guided, due, lambda: _guidance(run, start, entry, *refiner(), levels, hooks))
+    latents = _sampled(run, batch, start, entry, guided, sampling, model, previews)
     run.stop.check()
     latents = hooks.changed("sampled", latents, argument="latents", run=run, batch=batch)
     if not torch.isfinite(latents).all():
@@ -90,12 +91,32 @@ def sample(
     return latents
 
 
+def _guidance(
+    run: Run,
+    start: Start,
+    entry: Entry,
+    conditioning: Conditioning,
+    model: Model,
+    levels: list[float],
+    hooks: Hooks,
+) -> Guidance:
+    """The model's denoiser, steered by the conditioning as the request says."""
+    return Guidance(
+        model.denoiser,
+        *seeing(conditioning.conditionals, conditioning.unconditional, start.channels, run, model),
+        run.request.cfg_scale * entry.facts.get("guidance_share", 1.0),
+        levels,
+        unconditional_always=bool(entry.facts.get("wants_unconditional")),
+        **_listeners(run, hooks),
+    )
+
+
 def _sampled(
     run: Run,
     batch: Batch,
     start: Start,
     entry: Entry,
-    guidance: Guidance,
+    guidance: Guidance | Refined,
     sampling: Sampling,
     model: Model,
     previews: Previews,
@@ -157,7 +178,8 @@ def _reporter(run: Run, batch: Batch, steps: int, model: Model, previews: Previe
 
     def report(i: int, x: Tensor, sigma: float, denoised: Tensor) -> None:
         run.stop.check()
-        run.emit(Step(run.job, min(i + 1, steps), steps, batch.first, last, total))
+        done = run.steps_before + min(i + 1, steps)
+        run.emit(Step(run.job, done, run.steps_before + steps + run.steps_after, batch.first, last, total))
         if model.preview_colours is not None and previews.due(i + 1):
             jpeg = preview_jpeg(denoised[0], *model.preview_colours)
             run.emit(Preview(run.job, jpeg, x.shape[-1] * pixels, x.shape[-2] * pixels))

@@ -34,7 +34,15 @@ FIRST = "checkpoint"
 IN_SIGHT = ("sampling", "size", "batch", "seed")
 # Of the groups that need a picture, what changes often stands in sight too; the rest of each is a section of its own.
 OFTEN = (("denoising_strength", "resize_mode"), ("inpaint_area", "masked_content", "mask_blur"))
-SECTIONS = {"image": "Picture to start from", "mask": "Inpainting", "outpaint": "Outpainting"}
+SECTIONS = {
+    "hires": "Hires. fix",
+    "image": "Picture to start from",
+    "mask": "Inpainting",
+    "outpaint": "Outpainting",
+    "refiner": "Refiner",
+    "variation": "Variations of the seed",
+    "sampler": "Sampler and schedule",
+}
 
 # Small buttons right after a parameter's widget: (label, A1111's id, icon).
 TOOLS_AFTER = {
@@ -63,9 +71,8 @@ class Form:
                 self.tools[icon] = tool(label, f"{self.tab}_{name}", icon)
 
     def group(self, group: str) -> list[Param]:
-        """The parameters of a group that have no widget yet, those chosen from a list first: they set the scene."""
-        members = [param for param in self.rest() if param.group == group and not param.owner]
-        return sorted(members, key=lambda param: param.choices is None)
+        """The parameters of a group that have no widget yet, in the order of their declaration."""
+        return [param for param in self.rest() if param.group == group and not param.owner]
 
     @property
     def pictures(self) -> list[Param]:
@@ -102,13 +109,13 @@ def _knobs(form: Form) -> None:
         with gr.Row(elem_classes=["fields", f"fields-{FIRST}"]):
             form.add([form.params[FIRST]])
     form.add(form.pictures)
-    for names in OFTEN:
+    for names in OFTEN if form.pictures else ():
         params = [form.params[name] for name in names if name in form.params]
         if params:
             with gr.Row(elem_classes=["fields", f"fields-{params[0].name}"]):
                 form.add(params)
-    for group in IN_SIGHT:
-        params = form.group(group)
+    for group in IN_SIGHT:  # what is chosen from a list sets the scene
+        params = sorted(form.group(group), key=lambda param: param.choices is None)
         if params:
             with gr.Row(elem_classes=["fields", f"fields-{group}"]):
                 form.add(params)
@@ -116,6 +123,8 @@ def _knobs(form: Form) -> None:
             markup(f'<easel-aspects tab="{form.tab}"></easel-aspects>', elem_id=f"{form.tab}_aspects")
     for group, label in SECTIONS.items():
         params = form.group(group)
+        if group == "hires" and params:  # how much of the first picture stays belongs to it where no other one is
+            params[2:2] = [form.params["denoising_strength"]]
         if params:
             with fold(label, f"{form.tab}_{group}_section"):
                 form.add(params)

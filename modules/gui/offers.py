@@ -10,6 +10,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from ..core.params import Param
+from ..core.registry import UPSCALERS
+from ..core.sections.hires import LATENT_UPSCALERS, SAME_CHECKPOINT, SAME_SAMPLER, SAME_SCHEDULE
+from ..core.sections.refiner import NO_REFINER
 
 if TYPE_CHECKING:
     from ..catalog.scan import ModelFile
@@ -40,9 +43,16 @@ def choice_lists(studio: Studio) -> dict[str, tuple[str, ...]]:
         "checkpoints": _usable(studio, studio.models()),
         "vaes": (*VAE_RULES, *_usable(studio, studio.vaes())),
     }
+    lists |= {
+        "hires_checkpoints": (SAME_CHECKPOINT, *lists["checkpoints"]),
+        "hires_upscalers": (*LATENT_UPSCALERS, *UPSCALERS.names()),
+        "refiners": (NO_REFINER, *lists["checkpoints"]),
+    }
     abilities = studio.abilities()
     if abilities is not None:
-        lists |= {"samplers": tuple(abilities.samplers), "schedules": tuple(abilities.schedules)}
+        samplers, schedules = tuple(abilities.samplers), tuple(abilities.schedules)
+        lists |= {"samplers": samplers, "hires_samplers": (SAME_SAMPLER, *samplers)}
+        lists |= {"schedules": schedules, "hires_schedules": (SAME_SCHEDULE, *schedules)}
     return {name: choices for name, choices in lists.items() if choices}
 
 

@@ -13,6 +13,7 @@ from ..core.params import EXTENSION_PARAMS
 from ..core.pictures import Abilities
 from ..core.registry import SAMPLERS, SCHEDULES, Registry
 from ..core.request import DRAWN_SEEDS, GenerationRequest
+from ..core.sections.hires import SAME_CHECKPOINT, SAME_SAMPLER, SAME_SCHEDULE
 from .models import Models
 
 LONGEST_NAME = 100
@@ -37,6 +38,7 @@ def filled(
         "checkpoint": models.name_of(checkpoint),
         "vae": models.vae(request.vae),
         "extra": _unlike_default(request.extra),
+        **_other_checkpoints(request, models),
     }
     if request.seed == -1:
         chosen["seed"] = random.randrange(DRAWN_SEEDS)
@@ -45,7 +47,21 @@ def filled(
     if abilities is not None:
         chosen["sampler"] = _known(request.sampler, abilities.samplers, SAMPLERS)
         chosen["schedule"] = _known(request.schedule, abilities.schedules, SCHEDULES)
+    if abilities is not None and request.enable_hr:
+        samplers, schedules = (SAME_SAMPLER, *abilities.samplers), (SAME_SCHEDULE, *abilities.schedules)
+        chosen["hr_sampler_name"] = _known(request.hr_sampler_name or SAME_SAMPLER, samplers, SAMPLERS)
+        chosen["hr_scheduler"] = _known(request.hr_scheduler or SAME_SCHEDULE, schedules, SCHEDULES)
     return _storable(GenerationRequest.checked({**request.model_dump(), **chosen}))
+
+
+def _other_checkpoints(request: GenerationRequest, models: Models) -> dict[str, str]:
+    """The checkpoints of the second pass and of the last steps, as they are called here. Raises UserError."""
+    chosen: dict[str, str] = {}
+    if request.enable_hr and request.hr_checkpoint_name not in ("", SAME_CHECKPOINT):
+        chosen["hr_checkpoint_name"] = models.name_of(models.checkpoint(request.hr_checkpoint_name))
+    if request.refines:
+        chosen["refiner_checkpoint"] = models.name_of(models.checkpoint(request.refiner_checkpoint))
+    return chosen
 
 
 def recommended(model: ModelFile) -> dict[str, Any]:

@@ -110,7 +110,7 @@ def test_every_parameter_is_explained_and_comfortable_within_its_bounds(declared
 
 
 def test_no_two_parameters_share_a_key_but_those_that_are_a_size() -> None:
-    second = ("height", "seed_resize_from_h")
+    second = ("height", "seed_resize_from_h", "hr_resize_y")
     keys = [declared.key for declared in PARAMS.values() if declared.key and declared.name not in second]
     assert len(keys) == len(set(keys))
 

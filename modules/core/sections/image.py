@@ -6,7 +6,7 @@ import re
 
 from pydantic import BaseModel, field_validator
 
-from ..params import IMG2IMG, INPAINT, param
+from ..params import ALL, IMG2IMG, INPAINT, param
 
 PICTURE_TABS = (IMG2IMG, INPAINT)
 RESIZE_MODES = ("Just resize", "Crop and resize", "Resize and fill", "Just resize (latent upscale)")
@@ -35,7 +35,7 @@ class StartingPicture(BaseModel):
         label="Denoising strength",
         needs="starts_partly_noised",
         group="image",
-        tabs=PICTURE_TABS,
+        tabs=ALL,
         help="How much may change: near 0 nothing, at 1 everything. About 0.3 keeps the layout, 0.75 only its colours.",
     )
     resize_mode: str = param(
@@ -131,8 +131,3 @@ class StartingPicture(BaseModel):
         if not re.fullmatch(r"#[0-9a-fA-F]{6}", colour):
             raise ValueError(f"{colour!r} is not a colour such as #ffffff")
         return colour.lower()
-
-    @property
-    def starts_partly_noised(self) -> bool:
-        """Whether some sampling starts from latents with only a part of the noise."""
-        return bool(self.init_image)

@@ -47,6 +47,7 @@ class Seeding(BaseModel):
         slider=(0, 2048, 8),
         label="Resize seed from width",
         infotext="Seed resize from",
+        needs="resizes_seed",
         group="variation",
         help="Keep to the picture that the seed gives at this width, at the size above. 0: off.",
     )
