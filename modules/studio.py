@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +22,18 @@ from .jobs.database import Database
 from .jobs.dispatcher import Dispatcher, EngineState
 from .jobs.filling import filled, recommended, short_text
 from .jobs.history import History, PictureRecord
+from .jobs.indexing import FolderIndex
 from .jobs.inputs import InputPicture, InputPictures
+from .jobs.library import Library
 from .jobs.masks import made_mask, offered_masks
 from .jobs.models import Models
 from .jobs.pasting import PastedSettings, pasted_settings
 from .jobs.queue import Job, JobQueue, NotFound
+from .jobs.reveal import show_in_folder
 from .jobs.saver import Saver
 from .jobs.starting import started
 from .jobs.thumbnails import kept_thumbnail
+from .jobs.trash import Trash
 from .jobs.wire import jobs_json
 from .jobs.workers import Engine, ThreadWorker
 from .text.chunks import count
@@ -38,7 +43,10 @@ OLD_SCHEDULES = ("Karras", "Exponential")
 
 
 class Studio:
-    """One data folder, one queue, one engine. Raises UserError when the folder is in use or cannot be written."""
+    """One data folder, one queue, one engine. Raises UserError when the folder is in use or cannot be written.
+
+    `library` is the history as a collection: searching, stars, the trash, folders indexed in place.
+    """
 
     def __init__(
         self,
@@ -56,6 +64,8 @@ class Studio:
         self._history = History(self._database, folders.outputs)
         self._notes = list(self._database.problems)
         self._bus = Bus()
+        self._thumbnails = folders.data / "thumbnails"
+        self.library = self._made_library()
         self._models = Models(folders)
         self._inputs = InputPictures(folders.inputs)
         saver = Saver(folders, settings, hooks, self._history, log_place)
@@ -73,6 +83,7 @@ class Studio:
     def close(self, seconds: float = 10.0) -> None:
         """Ends what runs, saves what is made, lets go of the data folder. Waiting jobs wait for the next start."""
         self._bus.close()
+        self.library.index.close(seconds)
         self._dispatcher.close(seconds)
         self._database.close()
         self._models.close()
@@ -124,13 +135,21 @@ class Studio:
     def pictures_of(self, job: Job) -> list[PictureRecord]:
         return self._history.many(job.pictures)
 
+    def pictures_by_id(self, ids: Iterable[int]) -> list[PictureRecord]:
+        """Pictures in the order of their ids; unknown ones are left out."""
+        return self._history.many(ids)
+
     def picture(self, picture: int) -> PictureRecord:
         """Raises NotFound."""
         return self._history.get(picture)
 
     def thumbnail(self, record: PictureRecord) -> Path:
         """The file of a picture's small copy. Raises NotFound when the picture's file is gone."""
-        return kept_thumbnail(record, self.folders.data / "thumbnails")
+        return kept_thumbnail(record, self._thumbnails)
+
+    def show_in_folder(self, picture: int) -> None:
+        """Opens the folder of a picture on the machine that the program runs on. Raises NotFound or UserError."""
+        show_in_folder(self._history.get(picture).path)
 
     def add_input(self, content: bytes) -> InputPicture:
         """Stores a picture file to start from. Raises UserError when it is none, broken, or too large."""
@@ -231,6 +250,7 @@ class Studio:
             "jobs": jobs_json([*newest, *older], self._history),
             "progress": progress,
             "preview": preview,
+            "indexing": self.library.index.progress(),
             "problems": self.problems(),
         }
 
@@ -245,6 +265,20 @@ class Studio:
     def disconnect(self) -> None:
         """Ends all watching, for good: the first step of closing, so that open event streams come to their end."""
         self._bus.close()
+
+    def _made_library(self) -> Library:
+        """Changes of the library are news; where pictures came or went, everybody looks at everything anew."""
+
+        def changed(came_or_went: bool = False) -> None:
+            if came_or_went:
+                self._bus.resync()
+            else:
+                self._bus.tell("library", {})
+
+        trash = Trash(self._database, self._history, self.folders.outputs)
+        tell = partial(self._bus.tell, "indexing")
+        index = FolderIndex(self._database, self._history, tell, changed)
+        return Library(self._database, self._history, trash, index, self._thumbnails, changed)
 
     def _checkpoint_to_load(self) -> str:
         """`checkpoint_at_start`; that it is not the one which the settings name is noted as a problem."""

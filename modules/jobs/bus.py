@@ -106,6 +106,11 @@ class Bus:
         for watcher in self._watchers:
             watcher.put(News(kind, data, about))
 
+    def resync(self) -> None:
+        """Asks every watcher to look at everything anew."""
+        for watcher in self._watchers:
+            watcher.put(RESYNC)
+
     @property
     def watched(self) -> bool:
         return bool(self._watchers)

@@ -68,6 +68,9 @@ def picture_json(record: PictureRecord) -> dict[str, Any]:
         "file": str(record.path),
         "name": record.path.name,
         "missing": record.missing,
+        "starred": record.starred,
+        "trashed": record.trashed,
+        "folder": record.folder,
     }
 
 

@@ -86,6 +86,12 @@ class Gate:
         right_password = secrets.compare_digest(password.encode(), (self.password or "").encode())
         return kind.lower() == "basic" and right_user and right_password and self.password is not None
 
+    def may_name_folders(self, headers: Mapping[str, str], address: str) -> bool:
+        """Whether who asks may have the program read a folder of theirs: somebody at this machine, or whoever knows
+        the password where all are asked for it.
+        """
+        return self.ask_everybody or at_this_machine(headers, address)
+
     def _serves(self, name: str) -> bool:
         if self.share or name in LOCAL or name in self.hosts:
             return bool(name)
@@ -106,6 +112,12 @@ class Gate:
             return False
         folder = self.gradio_files.resolve()
         return Path(path).is_absolute() and Path(path).resolve().is_relative_to(folder)
+
+
+def at_this_machine(headers: Mapping[str, str], address: str) -> bool:
+    """Whether a request comes from this machine and through no proxy or tunnel. `address`: who connected."""
+    forwarded = any(name in headers for name in FORWARDED)
+    return not forwarded and address in LOCAL and host_name(headers.get("host", "")) in LOCAL
 
 
 def host_name(host: str) -> str:

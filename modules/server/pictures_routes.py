@@ -15,7 +15,7 @@ from ..jobs.wire import picture_json
 from ..studio import Studio
 from .answers import Json
 
-TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp"}
+TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp", ".avif": "image/avif"}
 FOR_EVER = "private, max-age=31536000, immutable"
 ASK_EACH_TIME = "private, no-cache"
 LARGEST = 2**63 - 1  # what SQLite takes for a number

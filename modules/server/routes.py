@@ -19,6 +19,7 @@ from .gate import Gate
 from .gatekeeper import Gatekeeper
 from .inputs_routes import inputs_router
 from .jobs_routes import jobs_router
+from .library_routes import library_router
 from .pictures_routes import pictures_router
 from .studio_routes import studio_router
 
@@ -64,5 +65,6 @@ def build_app(studio: Studio, gate: Gate) -> GatedApp:
     tell_errors(app)
     for build in (jobs_router, studio_router, pictures_router, inputs_router, events_router):
         app.include_router(build(studio))
+    app.include_router(library_router(studio, gate))
     app.router.routes.append(OwnFilesOnly("/static", app=PageFiles(directory=PAGE_FILES, check_dir=False)))
     return app

@@ -85,3 +85,11 @@ def test_nothing_is_kept_for_a_watcher_that_left():
     bus.tell("job", {})
     assert watcher.take() == []
     assert not bus.watched
+
+
+def test_a_resync_reaches_everybody_who_watches():
+    bus = Bus()
+    first, second = bus.watch(), bus.watch()
+    bus.tell("job", {"n": 1})
+    bus.resync()
+    assert [watcher.take()[-1] for watcher in (first, second)] == [RESYNC, RESYNC]
