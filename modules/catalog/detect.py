@@ -16,12 +16,15 @@ Shapes = Mapping[str, tuple[int, ...]]
 UNET = "model.diffusion_model."
 CONTEXT_FAMILIES = {768: "sd1", 1024: "sd2", 2048: "sdxl", 1280: "sdxl"}  # width of the text that the UNet attends to
 LORA_DOWN = (".lora_down.weight", ".lora_A.weight", ".lora_A.default.weight", "_lora.down.weight", ".lora.down.weight")
+LORA_DOWN += (".lora_linear_layer.down.weight",)
 LORA_FORMS = {
     "LoRA": LORA_DOWN,
     "LoHa": (".hada_w1_a",),
     "LoKr": (".lokr_w1", ".lokr_w1_a"),
     "OFT": (".oft_blocks", ".oft_diag"),
     "IA3": (".on_input",),
+    "GLoRA": (".a1.weight",),
+    "full difference": (".diff",),
 }
 REFINERS_TEXT = "conditioner.embedders.0.model."  # only the refiner's first encoder is OpenCLIP
 SOUGHT = "no UNet, VAE, text encoder, LoRA, embedding, ControlNet or upscaler keys"

@@ -18,7 +18,7 @@ from ..catalog.open import read_tensors
 from ..catalog.scan import ModelFile
 from ..core.errors import UserError
 from .families import RULES
-from .tensors import fill
+from .tensors import Stored, fill
 from .weights import Weights
 
 
@@ -41,8 +41,8 @@ def load_checkpoint(
     device, vae_dtype = torch.device(device), vae_dtype or dtype
     rules = RULES[family.id]()
     vae_network = _vae(vae, rules, family, device, vae_dtype) if vae else None
-    unet = _network("unet", rules, header, family, declared, device, dtype)
-    text_encoder = _network("text_encoder", rules, header, family, declared, device, dtype)
+    unet, stored_unet = _network("unet", rules, header, family, declared, device, dtype)
+    text_encoder, stored_text = _network("text_encoder", rules, header, family, declared, device, dtype)
     declared = rules.observed(unet, declared)
     return Weights(
         path=header.path,
@@ -51,11 +51,12 @@ def load_checkpoint(
         declared=declared,
         rules=rules,
         unet=unet,
-        vae=vae_network or _network("vae", rules, header, family, declared, device, vae_dtype),
+        vae=vae_network or _network("vae", rules, header, family, declared, device, vae_dtype)[0],
         text_encoder=text_encoder,
         device=device,
         dtype=dtype,
         vae_dtype=vae_dtype,
+        stored={"unet": stored_unet, "text_encoder": stored_text},
     )
 
 
@@ -63,7 +64,7 @@ def with_vae(weights: Weights, vae: Path | None) -> Weights:
     """The same model with the VAE in the file `vae`, or with its own again (None). The other networks are shared."""
     if vae is None:
         header = read_tensors(weights.path)
-        network = _network(
+        network, _ = _network(
             "vae", weights.rules, header, weights.family, weights.declared, weights.device, weights.vae_dtype
         )
     else:
@@ -94,7 +95,7 @@ def _vae(path: Path, rules: ModuleType, family: Family, device: torch.device, dt
     found = detect(header)
     if found.kind not in ("VAE", "checkpoint") or found.variant not in ("", *PAINTING):
         raise UserError(f"{path.name} is not a VAE that can be used: {found.reason}.", hint="Choose another VAE.")
-    network = _network("vae", rules, header, family, declared_facts(path, header.metadata), device, dtype)
+    network, _ = _network("vae", rules, header, family, declared_facts(path, header.metadata), device, dtype)
     channels = network.config.latent_channels
     if channels != family.latent_channels:
         raise UserError(
@@ -112,13 +113,13 @@ def _network(
     declared: Declared,
     device: torch.device,
     dtype: torch.dtype,
-) -> nn.Module:
-    """One network of the file, built without weights and filled from it."""
+) -> tuple[nn.Module, Stored]:
+    """One network of the file, built without weights and filled from it, and where it can be read again."""
     try:
         with torch.device("meta"), no_init_weights():
             network, original = rules.NETWORKS[name](header.shapes, family, declared)
     except UserError as error:
         raise UserError(f"{header.path.name} cannot be loaded: {error.message}", hint=error.hint) from error
-    fill(network, header, original, device=device, dtype=dtype)
+    stored = fill(network, header, original, device=device, dtype=dtype)
     rules.complete(network, device)
-    return network
+    return network, stored

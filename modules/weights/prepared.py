@@ -37,11 +37,15 @@ def prepare_network(network: nn.Module) -> None:
         setattr(network.get_submodule(owner), leaf, _PREPARED[type(layer)](layer, scratch))
 
 
-def set_weight(layer: nn.Module, weight: Tensor) -> None:
-    """Gives a layer, prepared or not, another weight of the same shape."""
+def set_weight(layer: nn.Module, weight: Tensor, bias: Tensor | None = None) -> None:
+    """Gives a layer, prepared or not, another weight of the same shape, and another bias if one is given."""
     layer.weight = nn.Parameter(weight, requires_grad=False)
+    if bias is not None:
+        layer.bias = nn.Parameter(bias, requires_grad=False)
     if isinstance(layer, (PreparedLinear, PreparedConv2d)):
         layer.kernel = None
+    if isinstance(layer, PreparedConv2d):
+        layer.extra_bytes = 0
 
 
 def held_bytes(network: nn.Module) -> int:

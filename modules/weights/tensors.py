@@ -7,8 +7,9 @@ all); any other is one fresh tensor, cast straight from the mapping, whose pages
 from __future__ import annotations
 
 import mmap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -53,11 +54,65 @@ DTYPES = {
     "F8_E4M3": torch.float8_e4m3fn,
     "F8_E5M2": torch.float8_e5m2,
 }
+OTHER_DTYPES = {"BOOL": torch.bool, "U8": torch.uint8, "I16": torch.int16, "I32": torch.int32, "I64": torch.int64}
 WORTH_GIVING_BACK = 1 << 20  # bytes; smaller tensors are not worth a system call each
 
 
-def fill(module: nn.Module, header: Header, original: Original, *, device: torch.device, dtype: torch.dtype) -> None:
-    """Takes every parameter of the module from the file; `original` gives a parameter's name there.
+@dataclass(frozen=True)
+class Stored:
+    """Where a network's parameters lie in the file that it was filled from: they can be read again as they were."""
+
+    header: Header
+    original: Original
+    device: torch.device
+    dtype: torch.dtype
+    identity: tuple[int, int]
+
+    def read(self, wanted: Mapping[str, tuple[int, ...]]) -> Iterator[tuple[str, Tensor]]:
+        """The parameters of these names and shapes, to the bit as `fill` gave them, in memory of their own.
+
+        Raises UserError when the file is not there any more, or was changed.
+        """
+        if identity(self.header.path) != self.identity:
+            raise UserError(f"{self.header.path.name} changed since it was loaded.", hint="Load the checkpoint again.")
+        mapping = _map(self.header)
+        for name, shape in wanted.items():
+            found = self.original(name)
+            source = found if isinstance(found, Source) else Source(found)
+            entry = self.header.tensors[source.name]
+            stored = source.taken(_view(mapping, self.header, entry), shape)
+            yield name, stored.to(device=self.device, dtype=self.dtype, copy=True)
+
+
+def identity(path: Path) -> tuple[int, int]:
+    """Size and time of change of a file, which tell its content from others. Raises UserError when it is gone."""
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise UserError(f"{path.name} cannot be read: {error.strerror}.", hint="Refresh the list of models.") from error
+    return status.st_size, status.st_mtime_ns
+
+
+def read_all(header: Header) -> dict[str, Tensor]:
+    """Every tensor of a file, mapped from it: nothing is read before it is used. Raises UserError when one is of a kind
+    of number that torch lacks.
+    """
+    known = DTYPES | OTHER_DTYPES
+    foreign = [f"{name} {entry.dtype}" for name, entry in header.tensors.items() if entry.dtype not in known]
+    if foreign:
+        raise _unfit(header, "table", f"has {len(foreign)} tensors in a format that is not supported", foreign)
+    mapping = _map(header)
+    tensors = {}
+    for name, entry in header.tensors.items():
+        dtype = known[entry.dtype]
+        empty = torch.empty(entry.shape, dtype=dtype)
+        tensors[name] = _view(mapping, header, entry).view(entry.shape) if empty.numel() else empty
+    return tensors
+
+
+def fill(module: nn.Module, header: Header, original: Original, *, device: torch.device, dtype: torch.dtype) -> Stored:
+    """Takes every parameter of the module from the file; `original` gives a parameter's name there. What it gives back
+    reads parameters again.
 
     Tensors that no parameter asks for are ignored. Raises UserError naming the first tensors that are missing or have
     another shape or kind of number than the module needs.
@@ -68,6 +123,7 @@ def fill(module: nn.Module, header: Header, original: Original, *, device: torch
         source = found if isinstance(found, Source) else Source(found)
         wanted.setdefault(source.name, []).append((source, name, tuple(parameter.shape)))
     _check(type(module).__name__, header, wanted)
+    stored_there = Stored(header, original, device, dtype, identity(header.path))
     mapping = _map(header)
     for source, entry in header.tensors.items():  # in the file's order
         if source not in wanted:
@@ -80,6 +136,7 @@ def fill(module: nn.Module, header: Header, original: Original, *, device: torch
         if device.type != "cpu" or stored.dtype != dtype:
             _give_back(mapping, header.data_start + entry.begin, header.data_start + entry.end)
     module.eval()
+    return stored_there
 
 
 def _map(header: Header) -> mmap.mmap:
@@ -93,7 +150,7 @@ def _map(header: Header) -> mmap.mmap:
 
 def _view(mapping: mmap.mmap, header: Header, entry: TensorEntry) -> Tensor:
     """A tensor's numbers, flat, where they lie in the file."""
-    dtype = DTYPES[entry.dtype]
+    dtype = (DTYPES | OTHER_DTYPES)[entry.dtype]
     count = (entry.end - entry.begin) // dtype.itemsize
     return torch.frombuffer(mapping, dtype=dtype, count=count, offset=header.data_start + entry.begin)
 

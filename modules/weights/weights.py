@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 
@@ -15,7 +15,9 @@ from ..catalog.families import Family
 from ..diffusion.channels import POOLED, SIZES, TEXT
 from ..diffusion.denoiser import Conditioning
 from ..text.chunks import Chunk
+from .lora.merged import Merged
 from .prepared import held_bytes
+from .tensors import Stored
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class Weights:
     """The networks of one checkpoint, on one device. Made by `load_checkpoint`; owned by whoever opened it.
 
     `rules` is the family's module in weights/families. `vae_path` is None when the VAE is the checkpoint's own.
+    `stored` says where "unet" and "text_encoder" can be read again, `merged` which LoRAs are in them now.
     """
 
     path: Path
@@ -48,6 +51,8 @@ class Weights:
     device: torch.device
     dtype: torch.dtype
     vae_dtype: torch.dtype
+    stored: Mapping[str, Stored] = field(default_factory=dict)
+    merged: Merged = field(default_factory=Merged)
 
     @property
     def native_size(self) -> int:
