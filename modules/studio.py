@@ -36,7 +36,7 @@ from .jobs.thumbnails import kept_thumbnail
 from .jobs.trash import Trash
 from .jobs.wire import jobs_json
 from .jobs.workers import Engine, ThreadWorker
-from .text.chunks import count
+from .text.prompt import count
 
 # What old pictures append to a sampler's name; known here too because the engine may not be there yet.
 OLD_SCHEDULES = ("Karras", "Exponential")

@@ -90,7 +90,8 @@ UPSCALERS = Registry("upscaler")
 def sampler(name: str, *, aliases: tuple[str, ...] = (), **facts: Any) -> Callable[[Callable], Callable]:
     """Registers a sampler function. Facts: `default_schedule` (what Automatic means, "Uniform" when absent),
     `discard_penultimate` (one level more is computed and the next to last dropped), `model_calls` (network
-    evaluations a step, 1 when absent), `noise` ("ancestral" or "brownian" when it draws noise between steps).
+    evaluations a step, 1 when absent), `endless` (it makes as many steps as it needs, whatever was asked for), `noise`
+    ("ancestral" or "brownian" when it draws noise between steps).
     """
     return _registrar(SAMPLERS, name, aliases, facts)
 

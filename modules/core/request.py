@@ -16,6 +16,7 @@ from .errors import UserError
 from .params import EXTENSION_PARAMS, Param, params_of
 from .sections.hires import Hires
 from .sections.image import StartingPicture
+from .sections.language import Language
 from .sections.mask import ONLY_MASKED, Masking
 from .sections.model import Models
 from .sections.outpaint import Outpainting
@@ -39,6 +40,7 @@ class GenerationRequest(
     Masking,
     StartingPicture,
     Models,
+    Language,
     Size,
     Seeding,
     Sampling,

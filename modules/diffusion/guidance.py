@@ -26,7 +26,17 @@ class Conditional:
     """
 
     conditioning: Conditioning
-    weight: float = 1.0
+    weight: float | Tensor = 1.0
+    """A number, or one for each picture, shape (n, 1, 1, 1)."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What to steer toward, and what away from, from call `first` of the model on, counted from 0."""
+
+    first: int
+    conditionals: Sequence[Conditional]
+    unconditional: Conditioning
 
 
 @dataclass
@@ -64,12 +74,15 @@ class Guidance:
         scale: float,
         sigmas: Sequence[float] = (),
         *,
+        later: Sequence[Turn] = (),
+        calls: int = 0,
         guiding: Listener | None = None,
         predicted: Listener | None = None,
         guided: Listener | None = None,
         unconditional_always: bool = False,
     ) -> None:
-        """`sigmas` are the levels of the schedule, from which a step's index is told; only listeners need them.
+        """`sigmas` are the levels of the schedule, from which a step's index is told; only listeners need them. `later`
+        is what takes the place of `conditionals` and `unconditional`, in order of time; `calls` were made before.
 
         The listeners are called before the network runs, with its predictions, and with the result. Where there is
         none, no `Step` is made. `unconditional_always`: the negative prompt is predicted even where it has no share in
@@ -83,11 +96,16 @@ class Guidance:
         self._guiding, self._predicted, self._guided = guiding, predicted, guided
         self._listened = any((guiding, predicted, guided))
         self._joined: tuple[int, Conditioning | None] | None = None
+        self.calls, self._later = calls, list(reversed(later))
         self._always = unconditional_always
         self.unconditional: Tensor | None = None
 
     def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
         """Denoised latents of x's shape (n, c, h, w), at the 0-dim noise level `sigma`."""
+        while self._later and self._later[-1].first <= self.calls:
+            turn, self._joined = self._later.pop(), None
+            self._conditionals, self._unconditional = list(turn.conditionals), turn.unconditional
+        self.calls += 1
         if self._listened:
             return self._heard(x, sigma)
         wanted = self._wanted(self._conditionals, self._unconditional, self._scale)
@@ -112,7 +130,7 @@ class Guidance:
     def _wanted(self, conditionals: list[Conditional], unconditional: Conditioning, scale: float) -> list[Conditioning]:
         """The conditionings to run: the negative prompt only when it has a share in the result, so not at CFG 1."""
         wanted = [conditional.conditioning for conditional in conditionals]
-        left_out = unconditional_share(conditionals, scale) == 0 and not self._always
+        left_out = not torch.as_tensor(unconditional_share(conditionals, scale)).any() and not self._always
         return wanted if left_out else [*wanted, unconditional]
 
     def _predict(
@@ -131,8 +149,8 @@ class Guidance:
         return max(at_or_below if reached else at_or_below - 1, 0)
 
 
-def unconditional_share(conditionals: Sequence[Conditional], scale: float) -> float:
-    """How much of the unconditional prediction is in the result: 1 - scale * (sum of weights)."""
+def unconditional_share(conditionals: Sequence[Conditional], scale: float) -> float | Tensor:
+    """How much of the unconditional prediction is in the result: 1 - scale * (sum of weights), maybe by picture."""
     return 1 - scale * sum(conditional.weight for conditional in conditionals)
 
 
@@ -141,6 +159,8 @@ def combined(
 ) -> Tensor:
     """The guided prediction. `uncond_denoised` may be None when its share is 0."""
     factors = [scale * conditional.weight for conditional in conditionals]
+    if any(isinstance(factor, Tensor) for factor in factors):
+        return _combined_by_picture(factors, cond_denoised, uncond_denoised)
     if uncond_denoised is not None and len(factors) == 1:
         return torch.lerp(uncond_denoised, cond_denoised[0], factors[0])
     if len(factors) == 1:
@@ -150,6 +170,14 @@ def combined(
     for factor, denoised in zip(factors, cond_denoised, strict=True):
         result = torch.add(result, denoised, alpha=factor)
     return result
+
+
+def _combined_by_picture(
+    factors: Sequence[float | Tensor], cond_denoised: list[Tensor], uncond_denoised: Tensor | None
+) -> Tensor:
+    """The same where a factor is one for each picture, (n, 1, 1, 1)."""
+    base = torch.zeros_like(cond_denoised[0]) if uncond_denoised is None else uncond_denoised
+    return base + sum(factor * (one - base) for factor, one in zip(factors, cond_denoised, strict=True))
 
 
 def split(predictions: list[Tensor], conditionals: int) -> tuple[list[Tensor], Tensor | None]:

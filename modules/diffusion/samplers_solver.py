@@ -41,7 +41,7 @@ def _fast_steps(highest: float, lowest: float, calls: int) -> Iterator[tuple[flo
     return zip(levels, levels[1:], orders, strict=False)
 
 
-@sampler("DPM adaptive", aliases=("k_dpm_ad", "k_dpm_adaptive"), model_calls=3, noise="ancestral")
+@sampler("DPM adaptive", aliases=("k_dpm_ad", "k_dpm_adaptive"), model_calls=3, endless=True, noise="ancestral")
 def dpm_adaptive(
     model: Model,
     x: Tensor,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,6 +29,11 @@ class Model:
     vae: ModelFile | None
     file_hash: Future[str]
     vae_hash: Future[str] | None
+
+    @property
+    def text_state(self) -> Hashable:
+        """All that tells this model's text encoder from others: what it gave may be used again while this is equal."""
+        return self.file.path, self.file.size, self.file.mtime_ns, self.weights.merged.in_text_encoder
 
     @cached_property
     def sigmas(self) -> ModelSigmas:

@@ -62,8 +62,8 @@ class Run:
     `source` is the plain name of the file it starts from, `continued` the scene that the last part ended with, and
     `latest` the last picture made.
 
-    `steps_before` and `steps_after`: what other passes of the same batch do. `open_beside(name)` opens another
-    checkpoint, for some of the steps.
+    `steps_before` and `steps_after`: what other passes of the same batch do; in the second one, `first_pass` is the
+    request of the first. `open_beside(name)` opens another checkpoint, for some of the steps.
     """
 
     job: str
@@ -80,6 +80,7 @@ class Run:
     latest: Picture | None = None
     steps_before: int = 0
     steps_after: int = 0
+    first_pass: GenerationRequest | None = None
     open_beside: Callable[[str], Model] = no_model
     notes: dict[str, Any] = field(default_factory=dict)
     began: float = field(default_factory=time.perf_counter)

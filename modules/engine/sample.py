@@ -15,7 +15,7 @@ from ..core.errors import UserError
 from ..core.events import Preview, Step
 from ..core.hooks import Hooks
 from ..core.registry import SAMPLERS, Entry
-from ..diffusion.guidance import Guidance
+from ..diffusion.guidance import Guidance, Turn
 from ..diffusion.noise import Noise
 from ..diffusion.resampling import resampled, resampled_steps
 from ..diffusion.samplers import starting_scale
@@ -76,10 +76,10 @@ def sample(
     sampling = Sampling(_started(run, start, entry, sigmas[0].item()), sigmas)
     hooks.call("sampling_starting", run=run, batch=batch, sampling=sampling)
     levels = sampling.sigmas.tolist()
-    guided: Guidance | Refined = _guidance(run, start, entry, conditioning, model, levels, hooks)
+    first = guided = _guidance(run, start, entry, conditioning, model, levels, hooks)
     if refiner is not None:
         due = switching(request, model.sigmas, levels)
-        guided = Refined(guided, due, lambda: _guidance(run, start, entry, *refiner(), levels, hooks))
+        guided = Refined(first, due, lambda: _guidance(run, start, entry, *refiner(), levels, hooks, first.calls))
     latents = _sampled(run, batch, start, entry, guided, sampling, model, previews)
     run.stop.check()
     latents = hooks.changed("sampled", latents, argument="latents", run=run, batch=batch)
@@ -99,13 +99,20 @@ def _guidance(
     model: Model,
     levels: list[float],
     hooks: Hooks,
+    calls: int = 0,
 ) -> Guidance:
-    """The model's denoiser, steered by the conditioning as the request says."""
+    """The model's denoiser, steered by the conditioning as the request says. `calls`: how many were made before."""
+    times = run.request.inpaint_resampling if start.mask is not None else 1
     return Guidance(
         model.denoiser,
         *seeing(conditioning.conditionals, conditioning.unconditional, start.channels, run, model),
         run.request.cfg_scale * entry.facts.get("guidance_share", 1.0),
         levels,
+        later=[
+            Turn(turn.first * times, *seeing(turn.conditionals, turn.unconditional, start.channels, run, model))
+            for turn in conditioning.later
+        ],
+        calls=calls,
         unconditional_always=bool(entry.facts.get("wants_unconditional")),
         **_listeners(run, hooks),
     )

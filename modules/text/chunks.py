@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from .editing import schedule
-from .grammar import BREAK, Piece, attention, extra_networks, split_and, strip_comments
+from .grammar import BREAK, Piece
 from .tokenizer import BOS, COMMA, EOS, encode
 
 ROOM: Final = 75  # tokens of the prompt in one chunk
@@ -21,6 +20,11 @@ class Chunk:
     tokens: tuple[int, ...]
     weights: tuple[float, ...]
 
+    @property
+    def seen(self) -> Hashable:
+        """All that the text encoder sees of it: chunks of which this is equal are encoded alike."""
+        return self.tokens
+
 
 def chunk(pieces: Iterable[Piece], comma_backtrack: int = 20, pad: int = EOS) -> list[Chunk]:
     """The pieces' tokens, 75 to a chunk; at least one chunk.
@@ -33,23 +37,13 @@ def chunk(pieces: Iterable[Piece], comma_backtrack: int = 20, pad: int = EOS) ->
     return [_closed(tokens, pad) for tokens in ([*filled, last] if last or not filled else filled)]
 
 
-def count(prompt: str, steps: int = 20, comma_backtrack: int = 20) -> tuple[int, int]:
-    """Tokens that a whole prompt takes and the room its chunks have, as in "12/75".
-
-    Of a prompt of several texts (AND, editing), the longest counts. Chunks ended early count as full.
-    """
-    text, _ = extra_networks(strip_comments(prompt))
-    texts = {span.text for part, _ in split_and(text) for span in schedule(part, steps)}
-    return max(_counted(attention(text), comma_backtrack) for text in texts)
-
-
 _Tokens = list[tuple[int, float]]  # token numbers with their weights
 
 
-def _counted(pieces: Iterable[Piece], comma_backtrack: int) -> tuple[int, int]:
+def tokens_of(pieces: Iterable[Piece], comma_backtrack: int = 20) -> int:
+    """How many tokens the pieces take, chunks that ended early counted as full."""
     filled, last = _fill(pieces, comma_backtrack)
-    tokens = len(filled) * ROOM + len(last)
-    return tokens, max(1, -(-tokens // ROOM)) * ROOM
+    return len(filled) * ROOM + len(last)
 
 
 def _fill(pieces: Iterable[Piece], comma_backtrack: int) -> tuple[list[_Tokens], _Tokens]:

@@ -28,23 +28,46 @@ class Span(NamedTuple):
     text: str
 
 
-def schedule(prompt: str, steps: int, first_pass_steps: int | None = None) -> list[Span]:
-    """The texts of a prompt in order, the last one until `steps`. Never empty.
+def schedule(prompt: str, steps: int, first_pass_steps: int | None = None, *, old: bool = False) -> list[Span]:
+    """The texts of a prompt in order, neighbours different, the last one until `steps`. Never empty.
 
     `when` with a dot is a fraction of the steps, without one it is a step. In the hires pass, told by
     `first_pass_steps`, fractions count from 1.0 and steps from the end of the first pass. Samplers that call the
-    model twice a step are given twice the steps by the caller.
+    model twice a step are given twice the steps by the caller. `old`: the rule before A1111 1.6, by which a number
+    below 1 is a fraction, and both passes count alike.
     """
+    found: list[Span] = []
+    for span in spans(prompt, steps, first_pass_steps, old=old):
+        if found and found[-1].text == span.text:
+            found.pop()
+        found.append(span)
+    return found
+
+
+def spans(prompt: str, steps: int, first_pass_steps: int | None = None, *, old: bool = False) -> list[Span]:
+    """Like `schedule`, with a span for every moment at which the prompt says that it changes, even if it does not."""
     root = _parse(prompt)
     if root is None:
         return [Span(steps, prompt)]
-    spans: list[Span] = []
-    for until in _ends(root, steps, first_pass_steps):
-        text = "".join(_texts(root, until, steps, first_pass_steps))
-        if spans and spans[-1].text == text:
-            spans.pop()
-        spans.append(Span(until, text))
-    return spans
+    count = _Count(steps, None if old else first_pass_steps, old)
+    return [Span(until, "".join(_texts(root, until, count))) for until in _ends(root, count)]
+
+
+class _Count(NamedTuple):
+    """How `when` is counted."""
+
+    steps: int
+    first_pass_steps: int | None
+    old: bool
+
+    def switch(self, when: str) -> int:
+        """The last step that shows what stands before the switch; below 1 it never shows."""
+        value = float(when)
+        if value < 1 if self.old else "." in when:
+            value = (value - (self.first_pass_steps is not None)) * self.steps
+        else:
+            value -= self.first_pass_steps or 0
+        return int(max(-1, min(self.steps, value)))
 
 
 @dataclass(eq=False)
@@ -59,13 +82,13 @@ class _Bracket:
     alternates: bool = False
     broken: bool = False  # holds something that fits no rule, so it and all around it are plain text
 
-    def shown(self, step: int, steps: int, first_pass_steps: int | None) -> list[str | _Bracket]:
+    def shown(self, step: int, count: _Count) -> list[str | _Bracket]:
         """What stands here at `step`, inner brackets not yet resolved."""
         if self.alternates:
             return self.parts[(step - 1) % len(self.parts)]
         if self.when is not None:
             before, after = self.parts if len(self.parts) == 2 else ([], self.parts[0])
-            return before if step <= _switch(self.when, steps, first_pass_steps) else after
+            return before if step <= count.switch(self.when) else after
         items: list[str | _Bracket] = [self.opening, *self.parts[0]]
         for separator, part in zip(self.separators, self.parts[1:], strict=True):
             items += [separator, *part]
@@ -131,29 +154,20 @@ def _when(part: list[str | _Bracket]) -> str | None:
     return number and number[1]
 
 
-def _switch(when: str, steps: int, first_pass_steps: int | None) -> int:
-    """The last step that shows what stands before the switch; below 1 it never shows."""
-    value = float(when)
-    if "." in when:
-        value = (value - (first_pass_steps is not None)) * steps
-    else:
-        value -= first_pass_steps or 0
-    return int(max(-1, min(steps, value)))
-
-
-def _ends(root: _Bracket, steps: int, first_pass_steps: int | None) -> list[int]:
-    """The steps after which the text may change, ascending, `steps` last."""
-    brackets, ends = [root], {steps}
+def _ends(root: _Bracket, count: _Count) -> list[int]:
+    """The steps after which the text may change, ascending, the last of all at the end."""
+    brackets, steps = [root], count.steps
+    ends = {steps}
     for bracket in brackets:
         brackets += [item for part in bracket.parts for item in part if isinstance(item, _Bracket)]
         if bracket.alternates:
             return list(range(1, steps + 1)) or [steps]
         if bracket.when is not None:
-            ends.add(_switch(bracket.when, steps, first_pass_steps))
+            ends.add(count.switch(bracket.when))
     return sorted(end for end in ends if end >= 1) or [steps]
 
 
-def _texts(root: _Bracket, step: int, steps: int, first_pass_steps: int | None) -> Iterator[str]:
+def _texts(root: _Bracket, step: int, count: _Count) -> Iterator[str]:
     """The tree at one step, flattened without recursion: people nest brackets deeper than Python's stack."""
     walks = [iter([root])]
     while walks:
@@ -163,4 +177,4 @@ def _texts(root: _Bracket, step: int, steps: int, first_pass_steps: int | None) 
         elif isinstance(item, str):
             yield item
         else:
-            walks.append(iter(item.shown(step, steps, first_pass_steps)))
+            walks.append(iter(item.shown(step, count)))

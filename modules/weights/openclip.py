@@ -7,7 +7,6 @@ Source: https://github.com/mlfoundations/open_clip, `src/open_clip/transformer.p
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -46,7 +45,7 @@ class ProjectedClip(nn.Module):
         self.text_projection = nn.Linear(config.hidden_size, width, bias=False)
 
     def pooled(self, tokens: Tensor, last_hidden_state: Tensor) -> Tensor:
-        """(1, width) for the first of the chunks: the state at its first EOS, projected."""
+        """(1, width) of a chunk: the state at its first EOS, projected."""
         end = int((tokens[0] == EOS).int().argmax())
         return self.text_projection(last_hidden_state[:1, end])
 
@@ -81,8 +80,8 @@ def open_clip_original(prefix: str) -> Original:
     return original
 
 
-def zero_padded(chunks: Sequence[Chunk], device: torch.device) -> Tensor:
-    """Token numbers (chunks, 77) as OpenCLIP was taught them: 0 after the first EOS."""
-    tokens = torch.tensor([list(chunk.tokens) for chunk in chunks], device=device)
+def zero_padded(chunk: Chunk, device: torch.device) -> Tensor:
+    """Token numbers (1, 77) as OpenCLIP was taught them: 0 after the first EOS."""
+    tokens = torch.tensor([list(chunk.tokens)], device=device)
     ended = (tokens == EOS).cumsum(dim=1)
     return tokens.where((ended == 0) | ((ended == 1) & (tokens == EOS)), torch.zeros_like(tokens))

@@ -15,6 +15,7 @@ from ..catalog.families import Family
 from ..diffusion.channels import POOLED, SIZES, TEXT
 from ..diffusion.denoiser import Conditioning
 from ..text.chunks import Chunk
+from .emphasis import Reading, States, Text, conditionings
 from .lora.merged import Merged
 from .prepared import held_bytes
 from .tensors import Stored
@@ -89,11 +90,17 @@ class Weights:
         return sum(held_bytes(network) for network in networks)
 
     @torch.inference_mode()
+    def states(self, chunk: Chunk, reading: Reading) -> States:
+        """What the text encoders make of one chunk, whatever its weights. Raises UserError for a bad clip skip."""
+        return self.rules.states(self, chunk, reading)
+
+    @torch.inference_mode()
     def encode(self, chunks: Sequence[Chunk], clip_skip: int = 1) -> Conditioning:
-        """One prompt as the UNet reads it, in the UNet's dtype on its device: (1, 77 * len(chunks), width); where the
-        UNet is told more, that as "text", and as "pooled" a vector (1, width) of the whole prompt.
+        """One text as the UNet reads it, in the UNet's dtype on its device: (1, 77 * len(chunks), width); where the
+        UNet is told more, that as "text", and as "pooled" a vector (1, width) of the first chunk.
         """
-        return self.rules.encode(self, chunks, clip_skip)
+        states = [self.states(chunk, Reading(clip_skip)) for chunk in chunks]
+        return conditionings([Text(chunks, states)], self.dtype)[0]
 
     def situated(self, conditioning: Conditioning, situation: Situation) -> Conditioning:
         """What `encode` gave, with all else that the family's UNet is told about the pictures: SDXL's "sizes"."""

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modules.text.chunks import LENGTH, ROOM, Chunk, chunk, count
+from modules.text.chunks import LENGTH, ROOM, Chunk, chunk
 from modules.text.grammar import attention
+from modules.text.prompt import count
 from modules.text.tokenizer import BOS, COMMA, EOS, encode
 
 CAT, DOG = encode("cat dog")

@@ -1,9 +1,6 @@
-"""What SD 1, SD 2 and SDXL have in common: the UNet, the KL autoencoder, OpenAI's CLIP, and how emphasis is applied."""
+"""What SD 1, SD 2 and SDXL have in common: the UNet, the KL autoencoder, OpenAI's CLIP."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
@@ -18,9 +15,6 @@ from ...core.errors import UserError
 from ...text.chunks import Chunk
 from ..architecture import Shapes, clip_config, original_name, unet_config, unet_names, vae_config, vae_names
 from ..tensors import Original
-
-if TYPE_CHECKING:
-    from ..weights import Weights
 
 UNET = "model.diffusion_model."
 VAE = "first_stage_model."
@@ -63,36 +57,19 @@ def observed(unet: nn.Module, declared: Declared) -> Declared:
     return declared
 
 
-def token_numbers(chunks: Sequence[Chunk], device: torch.device) -> Tensor:
-    """(chunks, 77), padded with EOS as OpenAI's CLIP was."""
-    return torch.tensor([list(chunk.tokens) for chunk in chunks], device=device)
+def token_numbers(chunk: Chunk, device: torch.device) -> Tensor:
+    """(1, 77), padded with EOS as OpenAI's CLIP was."""
+    return torch.tensor([list(chunk.tokens)], device=device)
 
 
-def layer_from_end(encoder: CLIPTextModel, family: Family, clip_skip: int) -> int:
-    """Which hidden state from the end to take: the family's own, or an earlier one that the prompt asks for.
-
-    Raises UserError when the encoder has no such layer.
-    """
+def checked_layer(encoder: CLIPTextModel, clip_skip: int) -> int:
+    """The clip skip, if the encoder has such a layer. Raises UserError when it has not."""
     layers = encoder.config.num_hidden_layers
     if not 1 <= clip_skip <= layers:
         raise UserError(
             f"Clip skip {clip_skip} is out of range.", hint=f"This model's text encoder has {layers} layers."
         )
-    return max(clip_skip, family.clip_skip)
-
-
-def emphasised(weights: Weights, states: Tensor, chunks: Sequence[Chunk]) -> Tensor:
-    """States (chunks, 77, width), each token's times its weight, laid one after the other: (1, 77 * chunks, width).
-
-    After that all of a chunk is multiplied so that its mean is what it was (A1111's "Original").
-    """
-    states = states.float()
-    emphasis = torch.tensor([list(chunk.weights) for chunk in chunks], device=states.device, dtype=torch.float32)
-    weighted = states * emphasis[..., None]
-    before, after = states.mean(dim=(1, 2), keepdim=True), weighted.mean(dim=(1, 2), keepdim=True)
-    plain = (emphasis == 1).all(dim=1)[:, None, None]
-    result = torch.where(plain, states, weighted * (before / after))
-    return result.to(weights.dtype).reshape(1, -1, states.shape[-1])
+    return clip_skip
 
 
 def below(shapes: Shapes, prefix: str) -> dict[str, tuple[int, ...]]:

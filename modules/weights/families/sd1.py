@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
@@ -11,8 +10,9 @@ from ...catalog.declared import Declared
 from ...catalog.families import Family
 from ...text.chunks import Chunk
 from ..architecture import Shapes
+from ..emphasis import Reading, States
 from ..tensors import Original
-from .latent import clip, complete, emphasised, layer_from_end, observed, token_numbers, unet, vae
+from .latent import checked_layer, clip, complete, observed, token_numbers, unet, vae
 
 if TYPE_CHECKING:
     from ..weights import Situation, Weights
@@ -30,15 +30,14 @@ def text_encoder(shapes: Shapes, family: Family, declared: Declared) -> tuple[nn
 NETWORKS = {"unet": unet, "text_encoder": text_encoder, "vae": vae}
 
 
-def encode(weights: Weights, chunks: Sequence[Chunk], clip_skip: int) -> Tensor:
-    """The prompt's chunks, each encoded alone and laid one after the other: (1, 77 * len(chunks), width).
-
-    Clip skip n takes the n-th hidden state from the end (1: the last), then the final layer norm.
+def states(weights: Weights, chunk: Chunk, reading: Reading) -> States:
+    """What the text encoder makes of a chunk. Clip skip n takes the n-th hidden state from the end (1: the last), then
+    the final layer norm. Raises UserError when there is no such layer.
     """
     encoder = weights.text_encoder
-    layer = layer_from_end(encoder, weights.family, clip_skip)
-    states = encoder(token_numbers(chunks, weights.device), output_hidden_states=True).hidden_states[-layer]
-    return emphasised(weights, encoder.final_layer_norm(states), chunks)
+    layer = checked_layer(encoder, reading.clip_skip)
+    hidden = encoder(token_numbers(chunk, weights.device), output_hidden_states=True).hidden_states[-layer]
+    return States((encoder.final_layer_norm(hidden)[0],))
 
 
 def situated(weights: Weights, conditioning: Tensor, situation: Situation) -> Tensor:
@@ -46,4 +45,4 @@ def situated(weights: Weights, conditioning: Tensor, situation: Situation) -> Te
     return conditioning
 
 
-__all__ = ["NETWORKS", "complete", "encode", "observed", "situated"]
+__all__ = ["NETWORKS", "complete", "observed", "situated", "states"]

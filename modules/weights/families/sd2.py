@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from transformers.models.clip.modeling_clip import CLIPTextModel
 
 from ...catalog.declared import Declared
 from ...catalog.families import Family
 from ...text.chunks import Chunk
 from ..architecture import Shapes
+from ..emphasis import Reading, States
 from ..openclip import open_clip_original, open_clip_text_config, zero_padded
 from ..tensors import Original
-from .latent import below, complete, emphasised, layer_from_end, unet, vae
+from .latent import below, complete, unet, vae
 from .sd1 import situated
 
 if TYPE_CHECKING:
@@ -34,12 +34,11 @@ def text_encoder(shapes: Shapes, family: Family, declared: Declared) -> tuple[nn
 NETWORKS = {"unet": unet, "text_encoder": text_encoder, "vae": vae}
 
 
-def encode(weights: Weights, chunks: Sequence[Chunk], clip_skip: int) -> Tensor:
-    """The prompt's chunks, each encoded alone: (1, 77 * len(chunks), width). Clip skip 1 and 2 are the same layer."""
-    encoder = weights.text_encoder
-    layer = layer_from_end(encoder, weights.family, clip_skip)
-    states = encoder(zero_padded(chunks, weights.device), output_hidden_states=True).hidden_states[-layer]
-    return emphasised(weights, encoder.final_layer_norm(states), chunks)
+def states(weights: Weights, chunk: Chunk, reading: Reading) -> States:
+    """What the text encoder makes of a chunk: always the last layer but one, as in A1111, then the final layer norm."""
+    encoder, layer = weights.text_encoder, weights.family.clip_skip
+    hidden = encoder(zero_padded(chunk, weights.device), output_hidden_states=True).hidden_states[-layer]
+    return States((encoder.final_layer_norm(hidden)[0],))
 
 
 def observed(unet: nn.Module, declared: Declared) -> Declared:
@@ -68,4 +67,4 @@ def _measured_prediction(unet: nn.Module) -> str:
     return "v_prediction" if (given - noise[:, : given.shape[1]].float()).mean().item() < -1 else "epsilon"
 
 
-__all__ = ["NETWORKS", "complete", "encode", "observed", "situated"]
+__all__ = ["NETWORKS", "complete", "observed", "situated", "states"]

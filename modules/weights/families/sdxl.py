@@ -6,7 +6,7 @@ Source: Podell et al. 2023, "SDXL", arXiv 2307.01952, section 2.2.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,12 +14,13 @@ from torch import Tensor, nn
 
 from ...catalog.declared import Declared
 from ...catalog.families import Family
-from ...diffusion.channels import POOLED, SIZES, TEXT
+from ...diffusion.channels import POOLED, SIZES
 from ...text.chunks import Chunk
 from ..architecture import SIZE_WIDTH, Shapes
+from ..emphasis import Reading, States
 from ..openclip import ProjectedClip, open_clip_original, open_clip_text_config, zero_padded
 from ..tensors import Original, Source
-from .latent import below, clip, complete, emphasised, layer_from_end, observed, token_numbers, unet, vae
+from .latent import below, checked_layer, clip, complete, observed, token_numbers, unet, vae
 
 if TYPE_CHECKING:
     from ..weights import Situation, Weights
@@ -58,21 +59,21 @@ def text_encoder(shapes: Shapes, family: Family, declared: Declared) -> tuple[nn
 NETWORKS = {"unet": unet, "text_encoder": text_encoder, "vae": vae}
 
 
-def encode(weights: Weights, chunks: Sequence[Chunk], clip_skip: int) -> Mapping[str, Tensor]:
-    """The chunks as both encoders' last layer but one gives them, side by side: "text" (1, 77 * len(chunks), 2048) and,
-    from the first chunk, "pooled" (1, 1280). No final layer norm. Clip skip 1 and 2 are the same layer.
+def states(weights: Weights, chunk: Chunk, reading: Reading) -> States:
+    """What both encoders' last layer but one makes of a chunk, without the final layer norm, and the pooled vector.
+
+    Clip skip does nothing, as in A1111, but in the small encoder if `reading` says so.
     """
     encoders: TextEncoders = weights.text_encoder
-    states = []
+    hidden, layer = [], weights.family.clip_skip
     if encoders.small is not None:
-        output = encoders.small(token_numbers(chunks, weights.device), output_hidden_states=True)
-        layer = layer_from_end(encoders.small, weights.family, clip_skip)
-        states.append(emphasised(weights, output.hidden_states[-layer], chunks))
-    tokens = zero_padded(chunks, weights.device)
+        output = encoders.small(token_numbers(chunk, weights.device), output_hidden_states=True)
+        skip = checked_layer(encoders.small, reading.clip_skip) if reading.sdxl_clip_l_skip else layer
+        hidden.append(output.hidden_states[-skip][0])
+    tokens = zero_padded(chunk, weights.device)
     output = encoders.large.clip(tokens, output_hidden_states=True)
-    layer = layer_from_end(encoders.large.clip, weights.family, clip_skip)
-    states.append(emphasised(weights, output.hidden_states[-layer], chunks))
-    return {TEXT: torch.cat(states, dim=-1), POOLED: encoders.large.pooled(tokens, output.last_hidden_state)}
+    hidden.append(output.hidden_states[-layer][0])
+    return States(tuple(hidden), encoders.large.pooled(tokens, output.last_hidden_state))
 
 
 def situated(weights: Weights, conditioning: Mapping[str, Tensor], situation: Situation) -> Mapping[str, Tensor]:
@@ -100,4 +101,4 @@ def _is_told_a_score(weights: Weights) -> bool:
     )
 
 
-__all__ = ["NETWORKS", "complete", "encode", "observed", "situated"]
+__all__ = ["NETWORKS", "complete", "observed", "situated", "states"]
