@@ -14,6 +14,8 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, Validation
 
 from .errors import UserError
 from .params import EXTENSION_PARAMS, Param, params_of
+from .sections.extras import Extras
+from .sections.guidance import Guiding
 from .sections.hires import Hires
 from .sections.image import StartingPicture
 from .sections.language import Language
@@ -32,7 +34,9 @@ DRAWN_SEEDS = 2**32 - 2
 
 
 class GenerationRequest(
+    Extras,
     SamplerOptions,
+    Guiding,
     Refining,
     Hires,
     Repeating,
@@ -108,6 +112,8 @@ class GenerationRequest(
     @property
     def pictures(self) -> int:
         """How many pictures the request asks for."""
+        if self.extras:
+            return max(1, len(self.files))
         return self.batch_size * self.batch_count * self.loopback * max(1, len(self.files))
 
     def for_picture(self, index: int) -> GenerationRequest:

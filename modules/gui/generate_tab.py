@@ -39,6 +39,7 @@ SECTIONS = {
     "image": "Picture to start from",
     "mask": "Inpainting",
     "outpaint": "Outpainting",
+    "guidance": "Guidance",
     "refiner": "Refiner",
     "variation": "Variations of the seed",
     "sampler": "Sampler and schedule",
