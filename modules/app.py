@@ -110,6 +110,8 @@ def folders_for(options: argparse.Namespace) -> Folders:
         extensions=tuple(dict.fromkeys((options.data_dir / "extensions", flags.ROOT / "extensions"))),
         checkpoints=tuple(checkpoints),
         vaes=(models / "VAE", *options.vae_dir),
+        loras=(models / "Lora", *options.lora_dir),
+        embeddings=(models / "embeddings", *options.embeddings_dir),
     )
 
 

@@ -45,6 +45,10 @@ def _parser() -> argparse.ArgumentParser:
     paths.add_argument("--outputs-dir", type=_folder, help="default: outputs/ in the data folder")
     paths.add_argument("--ckpt-dir", type=_folder, action="append", default=[], help="one more folder of checkpoints")
     paths.add_argument("--vae-dir", type=_folder, action="append", default=[], help="one more folder of VAEs")
+    paths.add_argument("--lora-dir", type=_folder, action="append", default=[], help="one more folder of LoRAs")
+    paths.add_argument(
+        "--embeddings-dir", type=_folder, action="append", default=[], help="one more folder of embeddings"
+    )
 
     engine = parser.add_argument_group("engine")
     engine.add_argument("--ckpt", help="checkpoint to load at start")

@@ -42,6 +42,8 @@ def folders_in(place: Path, checkpoint: Path) -> Folders:
         extensions=(place / "extensions",),
         checkpoints=(checkpoint.parent,),
         vaes=(place / "models" / "VAE",),
+        loras=(place / "models" / "Lora",),
+        embeddings=(place / "models" / "embeddings",),
     )
     found.create()
     return found

@@ -32,30 +32,32 @@ class HashCache:
             "CREATE TABLE IF NOT EXISTS hashes (path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, sha256 TEXT)"
         )
 
-    def known(self, path: Path) -> str | None:
-        """The SHA-256 of the file as it is now, as 64 hex digits, or None when it was not computed yet."""
+    def known(self, path: Path, start: int = 0) -> str | None:
+        """The SHA-256 of the file as it is now, from its byte `start` on, as 64 hex digits; None when it was not
+        computed yet.
+        """
         size, mtime_ns = _identity(path)
         query = "SELECT sha256 FROM hashes WHERE path = ? AND size = ? AND mtime_ns = ?"
         with self._lock:
-            row = self._database.execute(query, (str(path.resolve()), size, mtime_ns)).fetchone()
+            row = self._database.execute(query, (_name(path, start), size, mtime_ns)).fetchone()
         return row[0] if row else None
 
-    def sha256(self, path: Path) -> str:
-        """The SHA-256 of the file, from memory or by reading all of it (seconds per gigabyte).
+    def sha256(self, path: Path, start: int = 0) -> str:
+        """The SHA-256 of the file from its byte `start` on, from memory or by reading all of it (seconds per gigabyte).
 
         Raises UserError when the file cannot be read or changes meanwhile.
         """
         with self._hashing:
-            known = self.known(path)
+            known = self.known(path, start)
             if known is not None:
                 return known
             before = _identity(path)
-            digest = _digest(path)
+            digest = _digest(path, start)
             if _identity(path) != before:
                 raise UserError(
                     f"{path.name} changed while its hash was computed.", hint="Try again when it is complete."
                 )
-            row = (str(path.resolve()), *before, digest)
+            row = (_name(path, start), *before, digest)
             with self._lock:
                 self._database.execute("INSERT OR REPLACE INTO hashes VALUES (?, ?, ?, ?)", row)
             return digest
@@ -63,6 +65,11 @@ class HashCache:
     def close(self) -> None:
         with self._lock:
             self._database.close()
+
+
+def _name(path: Path, start: int) -> str:
+    """What the table calls the part of the file from `start` on."""
+    return f"{path.resolve()}:{start}" if start else str(path.resolve())
 
 
 def _identity(path: Path) -> tuple[int, int]:
@@ -73,11 +80,12 @@ def _identity(path: Path) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
-def _digest(path: Path) -> str:
+def _digest(path: Path, start: int) -> str:
     digest = hashlib.sha256()
     buffer = memoryview(bytearray(BLOCK))
     try:
         with path.open("rb", buffering=0) as file:
+            file.seek(start)
             while count := file.readinto(buffer):
                 digest.update(buffer[:count])
     except OSError as error:

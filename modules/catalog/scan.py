@@ -81,7 +81,7 @@ def scan(directories: Iterable[Path], hashes: HashCache | None = None) -> list[M
     """The checkpoints in `directories` and below, sorted by title. Files that are something else, or cannot be read,
     are listed with their problem. VAEs kept beside checkpoints (`*.vae.safetensors`) are left to `scan_vaes`.
     """
-    found = (item for item in _files(directories) if not is_vae_name(item[1]))
+    found = (item for item in model_files(directories) if not is_vae_name(item[1]))
     return _sorted(_examine(folder, path, "checkpoint", hashes) for folder, path in found)
 
 
@@ -89,14 +89,14 @@ def scan_vaes(
     directories: Iterable[Path], beside: Iterable[Path] = (), hashes: HashCache | None = None
 ) -> list[ModelFile]:
     """The VAEs in `directories`, and those kept as `*.vae.safetensors` among the checkpoints in `beside`."""
-    found = [*_files(directories), *(item for item in _files(beside) if is_vae_name(item[1]))]
+    found = [*model_files(directories), *(item for item in model_files(beside) if is_vae_name(item[1]))]
     return _sorted(_examine(folder, path, "VAE", hashes) for folder, path in found)
 
 
 def scan_upscalers(models: Path, hashes: HashCache | None = None) -> list[ModelFile]:
     """The upscalers in the folders that are theirs, below `models`. Only loading one shows what network it is."""
     folders = [models / name for name in UPSCALER_FOLDERS]
-    return _sorted(_examine(folder, path, "upscaler", hashes) for folder, path in _files(folders))
+    return _sorted(_examine(folder, path, "upscaler", hashes) for folder, path in model_files(folders))
 
 
 def examine(path: Path, wanted: str = "checkpoint", hashes: HashCache | None = None) -> ModelFile:
@@ -148,7 +148,7 @@ def is_vae_name(path: Path) -> bool:
     return path.stem.lower().endswith(".vae")
 
 
-def _files(directories: Iterable[Path]) -> Iterator[tuple[Path, Path]]:
+def model_files(directories: Iterable[Path]) -> Iterator[tuple[Path, Path]]:
     """Model files as (folder given, path), each once; folders that are named like a file too. Links are followed."""
     seen: set[str] = set()
     for folder in directories:
@@ -158,7 +158,7 @@ def _files(directories: Iterable[Path]) -> Iterator[tuple[Path, Path]]:
                 continue
             seen.add(real)
             folders[:] = sorted(name for name in folders if not name.startswith("."))
-            for name in (*files, *folders):
+            for name in (*sorted(files), *folders):
                 if name.lower().endswith(SUFFIXES) and not name.startswith("."):
                     yield folder, Path(root, name)
 

@@ -21,6 +21,8 @@ class Folders:
     extensions: tuple[Path, ...]
     checkpoints: tuple[Path, ...]
     vaes: tuple[Path, ...]
+    loras: tuple[Path, ...] = ()
+    embeddings: tuple[Path, ...] = ()
 
     @property
     def database(self) -> Path:
@@ -37,7 +39,7 @@ class Folders:
 
     def create(self) -> None:
         """Makes the folders that are ours to write. Raises UserError when the disk does not let us."""
-        for folder in (self.data, self.outputs, *self.checkpoints, *self.vaes):
+        for folder in (self.data, self.outputs, *self.checkpoints, *self.vaes, *self.loras, *self.embeddings):
             try:
                 folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:

@@ -24,7 +24,7 @@ from .version import NAME, VERSION
 # A key is looked for only where a run of its characters begins: a long line without colons is read once, not once for
 # every character in it.
 _ENTRY = re.compile(r'(?<![\w \-/])[ \-/]*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
-TOLD = ("Init image hash", "Version")  # facts about the picture that set nothing
+TOLD = ("Init image hash", "Lora hashes", "TI hashes", "Version")  # facts about the picture that set nothing
 OTHER_KEYS = {"Model hash", "VAE hash", *TOLD}  # written beside the parameters' own
 # A1111's order. Whatever else is written follows in the order of its declaration.
 ORDER = (

@@ -25,6 +25,7 @@ from ..text.prompt import Part, emphasises, parts, pieces
 from ..weights.emphasis import Reading, States, Text, as_long, conditionings, text_of, with_text
 from ..weights.weights import Situation
 from .model import Model
+from .networks import Networks
 from .run import Batch, Run
 from .timing import timing_of
 
@@ -67,7 +68,8 @@ _Prompts = dict[str, list[_Encoded]]  # the parts of each distinct prompt
 class Encoder:
     """Encodes prompts for any checkpoint, keeping what their text encoders gave, the latest `MOST_BYTES` of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, networks: Networks) -> None:
+        self._networks = networks
         self._known: OrderedDict[tuple, States] = OrderedDict()
         self._bytes = 0
 
@@ -81,6 +83,7 @@ class Encoder:
         """The conditioning of one batch, in the checkpoint's compute dtype, for every moment of its sampling."""
         hooks.call("prompts_ready", run=run, batch=batch)
         prompts, negative = _texts(run, batch)
+        self._networks.use(run, prompts, model)
         _note(run, [*prompts, *negative], model)
         timing = timing_of(run)
         toward = {

@@ -25,6 +25,7 @@ from ..weights.residency import Loader
 from .encode import Encoder
 from .generate import generate
 from .model import Model, hash_behind
+from .networks import Networks
 from .options import check_options
 from .parts import left_out, parts
 from .run import Inputs, Run, no_inputs
@@ -63,7 +64,7 @@ class Engine:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="hashing")
         self._loader, self._second_loader = Loader(self._precision), Loader(self._precision)
         self._second: Model | None = None
-        self._encoder = Encoder()
+        self._encoder = Encoder(Networks(folders, self._hashes))
         self._model: Model | None = None
         self._opened_as = ("", "")
 

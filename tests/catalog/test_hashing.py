@@ -61,7 +61,7 @@ def test_a_file_of_equal_size_but_newer_is_hashed_again(cache, model):
 
 def test_many_threads_agree_and_the_file_is_read_once(cache, model, monkeypatch):
     reads, real = [], hashing._digest
-    monkeypatch.setattr(hashing, "_digest", lambda path: reads.append(path) or real(path))
+    monkeypatch.setattr(hashing, "_digest", lambda path, start: reads.append(path) or real(path, start))
     results = []
     threads = [threading.Thread(target=lambda: results.append(cache.sha256(model))) for _ in range(8)]
     for thread in threads:
@@ -70,6 +70,14 @@ def test_many_threads_agree_and_the_file_is_read_once(cache, model, monkeypatch)
         thread.join()
     assert results == [hashlib.sha256(model.read_bytes()).hexdigest()] * 8
     assert len(reads) == 1
+
+
+def test_a_part_of_a_file_has_a_hash_of_its_own(cache, model):
+    content = model.read_bytes()
+    assert cache.sha256(model, 3) == hashlib.sha256(content[3:]).hexdigest()
+    assert cache.known(model) is None
+    assert cache.sha256(model) == hashlib.sha256(content).hexdigest()
+    assert cache.known(model, 3) == hashlib.sha256(content[3:]).hexdigest()
 
 
 def test_a_missing_file_is_refused_by_name(cache, tmp_path):
