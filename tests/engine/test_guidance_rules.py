@@ -9,6 +9,7 @@ import torch
 from modules.core.infotext import read
 from modules.diffusion.guidance import Conditional, Guidance
 from modules.diffusion.guiding import Fitting, Perturbing, Projecting, Rescaling, Skipping
+from modules.engine.rules import MOMENTS, acting
 
 from .conftest import pictures, told
 
@@ -24,9 +25,7 @@ def world(x, sigma, conditioning):
 
 
 def guided(rule, scale=6.0, model=world, calls=1):
-    listeners = {
-        moment: getattr(rule, moment) for moment in ("guiding", "predicted", "guided") if hasattr(rule, moment)
-    }
+    listeners = {moment: functions[0] for moment in MOMENTS if (functions := acting([rule], moment))}
     guidance = Guidance(model, [Conditional(POSITIVE)], NEGATIVE, scale, [10.0, 5.0, 1.0, 0.0], **listeners)
     return [guidance(X, SIGMA) for _ in range(calls)]
 
