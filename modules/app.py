@@ -166,13 +166,15 @@ def _engine_opener(
         from .jobs.inputs import InputPictures
         from .weights.precision import named_precision
 
+        pictures = InputPictures(folders.inputs)
         return Engine(
             folders,
             hooks,
             precision=named_precision(options.precision, cpu=options.use_cpu),
             preview_every=preview_every,
             settings=settings.all,
-            inputs=InputPictures(folders.inputs).pixels,
+            inputs=pictures.pixels,
+            texts=lambda picture: pictures.get(picture).infotext,
         )
 
     return open_engine

@@ -12,6 +12,7 @@ from .catalog.scan import ModelFile
 from .core.errors import UserError
 from .core.files import Folders
 from .core.hooks import Hooks
+from .core.params import EXTRAS
 from .core.pictures import Abilities
 from .core.request import PARAMS, GenerationRequest
 from .core.settings import Settings
@@ -20,6 +21,7 @@ from .imaging.scene import painted_part
 from .jobs.bus import Bus, Watcher
 from .jobs.database import Database
 from .jobs.dispatcher import Dispatcher, EngineState
+from .jobs.extras import extras_request
 from .jobs.filling import filled, recommended, short_text
 from .jobs.history import History, PictureRecord
 from .jobs.indexing import FolderIndex
@@ -95,6 +97,8 @@ class Studio:
 
     def filled(self, values: Mapping[str, Any], tab: str = "txt2img") -> GenerationRequest:
         """The complete request that `submit` queues: checkpoint found, defaults taken, seed drawn, names checked."""
+        if tab == EXTRAS or values.get("extras"):
+            return extras_request(values, self._models, self._inputs)
         request = filled(values, self._checkpoint_now(), self._models, self.settings.pixels(), self.abilities())
         return started(request, self._inputs, tab)
 
@@ -188,6 +192,14 @@ class Studio:
 
     def vaes(self) -> list[ModelFile]:
         return self._models.vaes()
+
+    def upscalers(self) -> list[str]:
+        """The names of all that can enlarge."""
+        return self._models.upscaler_names()
+
+    def upscaler_files(self) -> list[ModelFile]:
+        """The upscalers that are files, unusable ones with their problem."""
+        return self._models.upscalers()
 
     def name_of(self, model: ModelFile) -> str:
         """What a request calls this file: its name, or its path below the models folder where two share the name."""

@@ -24,7 +24,8 @@ from .version import NAME, VERSION
 # A key is looked for only where a run of its characters begins: a long line without colons is read once, not once for
 # every character in it.
 _ENTRY = re.compile(r'(?<![\w \-/])[ \-/]*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
-TOLD = ("Init image hash", "Lora hashes", "TI hashes", "Version")  # facts about the picture that set nothing
+# Facts about the picture that set nothing.
+TOLD = ("Init image hash", "Lora hashes", "TI hashes", "Version", "Postprocess upscale to", "Postprocess crop to")
 OTHER_KEYS = {"Model hash", "VAE hash", *TOLD}  # written beside the parameters' own
 # A1111's order. Whatever else is written follows in the order of its declaration.
 ORDER = (
@@ -77,6 +78,14 @@ def write(request: GenerationRequest, facts: Facts) -> str:
     line = ", ".join(_entry(key, value) for key, value in entries.items() if value is not None)
     negative = f"{_NEGATIVE} {request.negative_prompt}" if request.negative_prompt else ""
     return "\n".join(part for part in (request.prompt, negative, line) if part).strip()
+
+
+def appended(text: str, entries: Mapping[str, Any]) -> str:
+    """A picture's text with more entries behind its own; what it says stays as it is."""
+    added = ", ".join(_entry(key, value) for key, value in entries.items())
+    if split(text)[2]:
+        return f"{text.rstrip()}, {added}"
+    return "\n".join(part for part in (text.rstrip(), f"{added}, Version: {NAME} {VERSION}") if part)
 
 
 def split(text: str) -> tuple[str, str, dict[str, str]]:

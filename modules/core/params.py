@@ -16,8 +16,8 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-TXT2IMG, IMG2IMG, INPAINT = "txt2img", "img2img", "inpaint"
-ALL = (TXT2IMG, IMG2IMG, INPAINT)
+TXT2IMG, IMG2IMG, INPAINT, EXTRAS = "txt2img", "img2img", "inpaint", "extras"
+ALL = (TXT2IMG, IMG2IMG, INPAINT)  # the tabs that paint
 
 
 @dataclass(frozen=True)

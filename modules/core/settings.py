@@ -19,6 +19,7 @@ from pydantic import AfterValidator, Field, TypeAdapter
 
 from .errors import UserError
 from .files import write_atomically
+from .sections.language import EMPHASIS
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,9 @@ SETTINGS = SettingDeclarations(
             "For all that starts from a picture. Inside outputs, or absolute.",
             "Saving",
         ),
+        Setting(
+            "outdir_extras_samples", "extras-images", "Folder for Extras", "Inside outputs, or absolute.", "Saving"
+        ),
         Setting("live_previews_enable", True, "Live preview", "Show the picture while it is made.", "While it works"),
         Setting(
             "show_progress_every_n_steps",
@@ -152,6 +156,49 @@ SETTINGS = SettingDeclarations(
             pixels=True,
         ),
         Setting("clip_skip", 1, "Clip skip", "Default for new pictures.", "Model", ge=1, le=12, pixels=True),
+        Setting(
+            "sdxl_clip_l_skip",
+            False,
+            "Clip skip SDXL",
+            "Clip skip counts in SDXL's smaller text encoder too. Default for new pictures.",
+            "Model",
+            pixels=True,
+        ),
+        Setting(
+            "emphasis",
+            "Original",
+            "Emphasis",
+            "What (word:1.2) does. Default for new pictures.",
+            "Prompts",
+            choices=EMPHASIS,
+            pixels=True,
+        ),
+        Setting(
+            "comma_padding_backtrack",
+            20,
+            "Comma padding backtrack",
+            "How many tokens back a long prompt may be cut at a comma. Default for new pictures.",
+            "Prompts",
+            ge=0,
+            le=74,
+            pixels=True,
+        ),
+        Setting(
+            "enable_prompt_comments",
+            True,
+            "Prompt comments",
+            "What follows a # on a line is not painted. Default for new pictures.",
+            "Prompts",
+            pixels=True,
+        ),
+        Setting(
+            "pad_cond_uncond",
+            False,
+            "Pad conds",
+            "Make prompt and negative prompt equally long, to compute both at once. Default for new pictures.",
+            "Prompts",
+            pixels=True,
+        ),
     )
 )
 

@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from ..catalog.hashing import HashCache
@@ -23,13 +24,15 @@ from ..diffusion.schedules import schedule_names
 from ..weights.precision import Precision, choose_precision
 from ..weights.residency import Loader
 from .encode import Encoder
+from .extras import extras
 from .generate import generate
 from .model import Model, hash_behind
 from .networks import Networks
 from .options import check_options
 from .parts import left_out, parts
-from .run import Inputs, Run, no_inputs
+from .run import Inputs, Run, Texts, no_inputs, no_text
 from .sample import Previews
+from .upscale import Upscalers
 
 log = logging.getLogger("easel.engine")
 Emit = Callable[[Event], None]
@@ -49,17 +52,19 @@ class Engine:
         preview_every: Callable[[], int] = lambda: 1,
         settings: Callable[[], Mapping[str, Any]] = dict,
         inputs: Inputs = no_inputs,
+        texts: Texts = no_text,
     ) -> None:
         """`precision`: default the best here. `preview_every`: steps between previews, 0 for none.
         `settings` is asked once a job, for extensions: nothing of the engine's own depends on it. `inputs(id)` gives
-        the pixels of pictures that people brought, uint8 (height, width, 3 or 4).
+        the pixels of pictures that people brought, uint8 (height, width, 3 or 4), `texts(id)` their settings text.
         """
         self._folders = folders
         self._hooks = hooks
         self._precision = precision or choose_precision()
         self._previews = Previews(preview_every)
         self._settings = settings
-        self._inputs = inputs
+        self._inputs, self._texts = inputs, texts
+        self._upscalers = Upscalers(folders.models, self._precision)
         self._hashes = HashCache(folders.data)
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="hashing")
         self._loader, self._second_loader = Loader(self._precision), Loader(self._precision)
@@ -85,13 +90,18 @@ class Engine:
 
     def generate(self, job: str, request: GenerationRequest, emit: Emit, stop: StopToken) -> None:
         """Makes the request's pictures, each told as `PictureDone`. Raises Stopped when interrupted."""
-        run = Run(job, request, emit, stop, self._settings(), self._inputs)
+        run = Run(job, request, emit, stop, self._settings(), self._inputs, self._texts)
+        run.upscaled = partial(self._upscalers.upscaled, report=lambda done, total: run.stop.check())
         run.open_beside = lambda checkpoint: self._open_beside(run, checkpoint)
         self._hooks.call("generation_starting", run=run)
         check_options(run.request)
         self._previews.last = -math.inf  # every job shows its first step
 
         def work() -> None:
+            if run.request.extras:
+                for picture in extras(run, self._upscalers, self._hooks, self._previews):
+                    emit(PictureDone(job, picture))
+                return
             for _ in parts(run):
                 self._make(run, emit)
 
@@ -114,6 +124,7 @@ class Engine:
 
     def close(self) -> None:
         self._model = self._second = None
+        self._upscalers.close()
         self._loader.close()
         self._second_loader.close()
         self._pool.shutdown(cancel_futures=True)

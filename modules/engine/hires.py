@@ -11,7 +11,6 @@ from PIL import Image
 from torch import Tensor
 
 from ..core.errors import UserError
-from ..core.registry import UPSCALERS
 from ..core.request import GenerationRequest
 from ..core.sections.hires import LATENT_UPSCALERS, SAME_CHECKPOINT, SAME_SAMPLER, SAME_SCHEDULE
 from ..imaging.resize import covering
@@ -109,7 +108,7 @@ def _enlarged(run: Run, latents: Tensor, upscaler: str, to: tuple[int, int], fir
     run.stop.check()
     image = ((first.weights.decode(latents[None])[0].float() + 1) / 2).clamp(0, 1)
     pixels = (image * 255).round().byte().permute(1, 2, 0).cpu().numpy()
-    large = Image.fromarray(UPSCALERS.get(upscaler).function(numpy.ascontiguousarray(pixels), *to))
+    large = Image.fromarray(run.upscaled(numpy.ascontiguousarray(pixels), upscaler, *to))
     width, height = run.request.width, run.request.height
     left, top = (to[0] - width) // 2, (to[1] - height) // 2
     return encoded(as_tensor(large.crop((left, top, left + width, top + height))), model)

@@ -20,7 +20,7 @@ from ..imaging.files import read_bytes
 from ..imaging.incoming import plain_pixels
 from ..imaging.metadata import read_parameters
 from ..imaging.scene import size_of_result
-from .run import Inputs, Run
+from .run import Run
 
 TAKEN = dict(zip(TEXT_PARTS, ("prompt", "negative_prompt", "seed", "cfg_scale", "sampler", "steps", ""), strict=True))
 
@@ -46,7 +46,7 @@ def _files(run: Run, whole: GenerationRequest) -> Iterator[None]:
         run.stop.check()
         key = f"file {number + 1}"
         try:
-            pixels, text, run.source = _opened(name, inputs)
+            pixels, text, run.source = opened(run, name)
             request = _about(whole, pixels, text)
         except UserError as error:
             left_out(run, Path(name).name, error)
@@ -96,11 +96,11 @@ def strength_of(request: GenerationRequest, loop: int) -> float:
     return request.denoising_strength + (request.final_denoising_strength - request.denoising_strength) * way
 
 
-def _opened(name: str, inputs: Inputs) -> tuple[numpy.ndarray, str, str]:
+def opened(run: Run, name: str) -> tuple[numpy.ndarray, str, str]:
     """Pixels, settings text and plain name of a file or a kept picture. Raises UserError."""
     path = Path(name)
     if not path.is_absolute():
-        return inputs(name), "", name
+        return run.inputs(name), run.texts(name), name
     content = read_bytes(path)
     return plain_pixels(content), read_parameters(content) or "", path.stem
 

@@ -15,6 +15,7 @@ from ..core.events import Event
 from ..core.params import EXTENSION_PARAMS
 from ..core.request import GenerationRequest
 from ..core.stop import StopToken
+from ..text.grammar import strip_comments
 
 if TYPE_CHECKING:
     from ..core.pictures import Picture
@@ -23,11 +24,24 @@ if TYPE_CHECKING:
     from .original import Original
 
 Inputs = Callable[[str], numpy.ndarray]
+PROMPTS = ("prompt", "negative_prompt", "hr_prompt", "hr_negative_prompt")
+Texts = Callable[[str], str]
+Enlarge = Callable[[numpy.ndarray, str, int, int], numpy.ndarray]
 
 
 def no_inputs(picture: str) -> numpy.ndarray:
     """For an engine without a store of pictures."""
     raise UserError(f"There is no picture {picture!r} to start from.")
+
+
+def no_text(picture: str) -> str:
+    """For an engine that knows no picture's text."""
+    return ""
+
+
+def no_upscalers(picture: numpy.ndarray, name: str, width: int, height: int) -> numpy.ndarray:
+    """For a run without an engine."""
+    raise UserError(f"The upscaler {name!r} cannot be used here.")
 
 
 def no_model(checkpoint: str) -> Model:
@@ -49,14 +63,21 @@ class Batch:
         return len(self.seeds)
 
 
+def without_comments(request: GenerationRequest) -> dict[str, str]:
+    """The request's prompts as they are painted and written down: without comments, if these are not to be painted."""
+    prompts = {name: getattr(request, name) for name in PROMPTS}
+    return {name: strip_comments(text) for name, text in prompts.items()} if request.enable_prompt_comments else prompts
+
+
 @dataclass
 class Run:
     """What listeners and the steps of a generation share. `notes` go into every picture's text; `settings` are those
     in force when the job began, for extensions that declared some. `request.extra` has every extension's parameters.
 
-    `inputs(id)` gives the pixels of a picture that somebody brought, uint8 (height, width, 3 or 4). `original` is the
-    one that this job starts from, once it is opened; None for noise alone. `channels` is what the model sees beside the
-    latents, by their height and width.
+    `inputs(id)` gives the pixels of a picture that somebody brought, uint8 (height, width, 3 or 4), `texts(id)` the
+    settings text that came with it. `upscaled(picture, name, width, height)` makes one, uint8 (h, w, 3), larger by the
+    upscaler of that name. `original` is the one that this job starts from, once it is opened; None for noise alone.
+    `channels` is what the model sees beside the latents, by their height and width.
 
     A job may have several parts (see `parts`). `first` is the index of this part's first picture, of `pictures` in all;
     `source` is the plain name of the file it starts from, `continued` the scene that the last part ended with, and
@@ -72,6 +93,8 @@ class Run:
     stop: StopToken
     settings: Mapping[str, Any] = field(default_factory=dict)
     inputs: Inputs = no_inputs
+    texts: Texts = no_text
+    upscaled: Enlarge = no_upscalers
     original: Original | None = None
     channels: dict[tuple[int, int], Tensor] = field(default_factory=dict)
     first: int = 0
@@ -86,11 +109,12 @@ class Run:
     began: float = field(default_factory=time.perf_counter)
 
     def __post_init__(self) -> None:
-        if self.request.seed < 0:
+        if self.request.seed < 0 and not self.request.extras:
             raise UserError("The seed was not drawn.", hint="Requests are filled in before they reach the engine.")
         self.pictures = self.request.pictures
         declared = {param.name: param.default for param in EXTENSION_PARAMS}
-        self.request = self.request.model_copy(update={"extra": {**declared, **self.request.extra}})
+        extra = {**declared, **self.request.extra}
+        self.request = self.request.model_copy(update={**without_comments(self.request), "extra": extra})
 
     def change(self, **values: Any) -> None:
         """Replaces fields of the request, checked. Raises UserError when a value does not fit."""

@@ -62,14 +62,21 @@ class Upscalers:
             result = numpy.asarray(UPSCALERS.get(name).function(picture, width, height))
             report(1, 1)
             return sized(result, width, height)
-        network, done = self._opened(name), 0
-        sizes = planned((picture.shape[1], picture.shape[0]), (width, height), network.scale)
-        total = sum(len(grid_of(size, tile, overlap)) for size in sizes)
-        for size in sizes:
+        network, done, size = self._opened(name), 0, (picture.shape[1], picture.shape[0])
+        total = self.tiles(name, size, (width, height), tile=tile, overlap=overlap)
+        for given in planned(size, (width, height), network.scale):
             tell = partial(_tell, report, done, total)
-            picture = enlarged(sized(picture, *size), network, tile, overlap, tell)
-            done += len(grid_of(size, tile, overlap))
+            picture = enlarged(sized(picture, *given), network, tile, overlap, tell)
+            done += len(grid_of(given, tile, overlap))
         return sized(picture, width, height)
+
+    def tiles(
+        self, name: str, size: tuple[int, int], to: tuple[int, int], *, tile: int = TILE, overlap: int = OVERLAP
+    ) -> int:
+        """How many tiles `upscaled` will report for a picture of that width and height. Raises UserError."""
+        if name in UPSCALERS:
+            return 1
+        return sum(len(grid_of(one, tile, overlap)) for one in planned(size, to, self._opened(name).scale))
 
     def names(self) -> list[str]:
         """All that `upscaled` takes: registered ones, then files."""

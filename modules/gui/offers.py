@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from ..core.params import Param
-from ..core.registry import UPSCALERS
+from ..core.sections.extras import NO_UPSCALER
 from ..core.sections.hires import LATENT_UPSCALERS, SAME_CHECKPOINT, SAME_SAMPLER, SAME_SCHEDULE
 from ..core.sections.refiner import NO_REFINER
 
@@ -45,7 +45,8 @@ def choice_lists(studio: Studio) -> dict[str, tuple[str, ...]]:
     }
     lists |= {
         "hires_checkpoints": (SAME_CHECKPOINT, *lists["checkpoints"]),
-        "hires_upscalers": (*LATENT_UPSCALERS, *UPSCALERS.names()),
+        "upscalers": (NO_UPSCALER, *studio.upscalers()),
+        "hires_upscalers": (*LATENT_UPSCALERS, *studio.upscalers()),
         "refiners": (NO_REFINER, *lists["checkpoints"]),
     }
     abilities = studio.abilities()

@@ -7,9 +7,9 @@ from PIL import Image
 
 from ..core.errors import UserError
 from ..core.registry import upscaler
+from ..core.sections.extras import NO_UPSCALER
 from . import resize
 
-NO_UPSCALER = "None"
 MOST_PIXELS = 16_384 * 16_384
 
 

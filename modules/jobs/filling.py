@@ -13,7 +13,7 @@ from ..core.params import EXTENSION_PARAMS
 from ..core.pictures import Abilities
 from ..core.registry import SAMPLERS, SCHEDULES, Registry
 from ..core.request import DRAWN_SEEDS, GenerationRequest
-from ..core.sections.hires import SAME_CHECKPOINT, SAME_SAMPLER, SAME_SCHEDULE
+from ..core.sections.hires import LATENT_UPSCALERS, SAME_CHECKPOINT, SAME_SAMPLER, SAME_SCHEDULE
 from .models import Models
 
 LONGEST_NAME = 100
@@ -40,6 +40,8 @@ def filled(
         "extra": _unlike_default(request.extra),
         **_other_checkpoints(request, models),
     }
+    if request.enable_hr and request.hr_upscaler not in LATENT_UPSCALERS:
+        chosen["hr_upscaler"] = models.upscaler(request.hr_upscaler)
     if request.seed == -1:
         chosen["seed"] = random.randrange(DRAWN_SEEDS)
     if request.subseed == -1 and request.varies:

@@ -6,9 +6,11 @@ import contextlib
 import threading
 
 from ..catalog.hashing import HashCache
-from ..catalog.scan import ModelFile, find, scan, scan_vaes
+from ..catalog.scan import ModelFile, find, find_upscaler, scan, scan_upscalers, scan_vaes
 from ..core.errors import UserError
 from ..core.files import Folders
+from ..core.registry import UPSCALERS
+from ..imaging import upscale  # registers the upscalers that need no model
 
 VAE_WORDS = ("Automatic", "None")
 
@@ -20,7 +22,7 @@ class Models:
         self._folders = folders
         self._hashes = HashCache(folders.data)
         self._lock = threading.Lock()
-        self._found: tuple[list[ModelFile], list[ModelFile]] | None = None
+        self._found: tuple[list[ModelFile], list[ModelFile], list[ModelFile]] | None = None
 
     def checkpoints(self) -> list[ModelFile]:
         """All checkpoints, unusable ones with their problem."""
@@ -28,6 +30,14 @@ class Models:
 
     def vaes(self) -> list[ModelFile]:
         return self._scanned()[1]
+
+    def upscalers(self) -> list[ModelFile]:
+        """The upscalers that are files."""
+        return self._scanned()[2]
+
+    def upscaler_names(self) -> list[str]:
+        """What upscalers are called: those that need no file, then the files that can be read."""
+        return [*UPSCALERS.names(), *(self.name_of(model) for model in self.upscalers() if not model.problem)]
 
     def refresh(self) -> None:
         """Has the folders looked at anew."""
@@ -69,6 +79,22 @@ class Models:
             raise UserError(model.problem, hint="Choose another VAE.")
         return self.name_of(model)
 
+    def upscaler(self, wanted: str) -> str:
+        """The name of the upscaler that is meant, None left as it is. Raises UserError."""
+        if wanted.strip().casefold() == upscale.NO_UPSCALER.casefold():
+            return upscale.NO_UPSCALER
+        if wanted in UPSCALERS:
+            return UPSCALERS.get(wanted).name
+        if not self.upscalers():
+            raise UserError(
+                f"There is no upscaler called {wanted[:60]!r}, and no file in models/ESRGAN.",
+                hint=f"There are: {', '.join(UPSCALERS.names())}.",
+            )
+        model = find_upscaler(self.upscalers(), wanted)
+        if model.problem:
+            raise UserError(model.problem, hint="Choose another upscaler.")
+        return self.name_of(model)
+
     def name_of(self, model: ModelFile) -> str:
         """The file's name, or its path below the models folder where two files share the name."""
         for files in self._scanned():
@@ -84,9 +110,13 @@ class Models:
                 return self.name_of(model)
         return next((self.name_of(model) for model in usable if name and name in model.names), "")
 
-    def _scanned(self) -> tuple[list[ModelFile], list[ModelFile]]:
+    def _scanned(self) -> tuple[list[ModelFile], list[ModelFile], list[ModelFile]]:
         with self._lock:
             if self._found is None:
                 checkpoints, vaes = self._folders.checkpoints, self._folders.vaes
-                self._found = scan(checkpoints, self._hashes), scan_vaes(vaes, checkpoints, self._hashes)
+                self._found = (
+                    scan(checkpoints, self._hashes),
+                    scan_vaes(vaes, checkpoints, self._hashes),
+                    scan_upscalers(self._folders.models, self._hashes),
+                )
             return self._found

@@ -122,6 +122,11 @@ class Saver:
             folder, name = self._folders.outputs / Path(request.batch_output).expanduser(), picture.source
             form = settings["samples_format"], settings["jpeg_quality"]
             return Plan(folder, name, picture.infotext, *form, numbered=not picture.source)
+        if request.extras:
+            name = picture.source or (str(picture.facts.seed) if picture.facts.seed >= 0 else "")
+            inside = expand(settings["directories_filename_pattern"], facts, folders=True)
+            folder = self._folders.outputs / settings["outdir_extras_samples"] / inside
+            return Plan(folder, name, picture.infotext, settings["samples_format"], settings["jpeg_quality"])
         kind = "outdir_img2img_samples" if request.init_image else "outdir_txt2img_samples"
         inside = expand(settings["directories_filename_pattern"], facts, folders=True)
         return Plan(

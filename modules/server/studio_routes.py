@@ -22,7 +22,7 @@ def studio_router(studio: Studio) -> APIRouter:
 
     @router.get("/models")
     def models() -> Json:
-        """The checkpoints and VAEs there are; a file that cannot be used says why."""
+        """The checkpoints, VAEs and upscalers there are; a file that cannot be used says why."""
         return Json(_models(studio))
 
     @router.post("/models/refresh")
@@ -95,6 +95,7 @@ def _models(studio: Studio) -> dict[str, Any]:
     return {
         "checkpoints": [_model(studio, one) for one in studio.models()],
         "vaes": [_model(studio, one) for one in studio.vaes()],
+        "upscalers": [_model(studio, one) for one in studio.upscaler_files()],
     }
 
 

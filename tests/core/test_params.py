@@ -9,7 +9,7 @@ import pytest
 from docs.parameters import parameter_row
 from modules.core import infotext
 from modules.core.errors import UserError
-from modules.core.params import ALL, TXT2IMG, ExtensionParams, Param, param, params_of
+from modules.core.params import ALL, EXTRAS, TXT2IMG, ExtensionParams, Param, param, params_of
 from modules.core.pictures import Facts
 from modules.core.request import PARAMS, GenerationRequest
 
@@ -102,7 +102,7 @@ def test_a_misspelt_fact_is_refused_where_it_is_written() -> None:
 def test_every_parameter_is_explained_and_comfortable_within_its_bounds(declared: Param) -> None:
     assert declared.label
     assert declared.help.endswith(".")
-    assert set(declared.tabs) <= set(ALL)
+    assert set(declared.tabs) <= {*ALL, EXTRAS}
     if declared.slider:
         minimum, maximum, _ = declared.slider
         assert (declared.ge if declared.ge is not None else minimum) <= minimum

@@ -6,7 +6,7 @@ import re
 
 from pydantic import BaseModel, field_validator
 
-from ..params import ALL, IMG2IMG, INPAINT, param
+from ..params import ALL, EXTRAS, IMG2IMG, INPAINT, param
 
 PICTURE_TABS = (IMG2IMG, INPAINT)
 RESIZE_MODES = ("Just resize", "Crop and resize", "Resize and fill", "Just resize (latent upscale)")
@@ -24,7 +24,7 @@ class StartingPicture(BaseModel):
         label="Picture to start from",
         infotext="",
         group="image",
-        tabs=PICTURE_TABS,
+        tabs=(*PICTURE_TABS, EXTRAS),
         help="The id of a picture kept by POST /api/inputs.",
     )
     denoising_strength: float = param(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel
 
-from ..params import IMG2IMG, INPAINT, param
+from ..params import EXTRAS, IMG2IMG, INPAINT, param
 
 CURVES = ("Linear", "Aggressive", "Lazy")
 LINEAR, AGGRESSIVE, LAZY = CURVES
@@ -53,8 +53,8 @@ class Repeating(BaseModel):
         label="Files to start from",
         infotext="",
         group="files",
-        tabs=(IMG2IMG,),
-        help="One a line: a picture's file, a folder of them, or the id of a kept picture. Each is painted in turn.",
+        tabs=(IMG2IMG, EXTRAS),
+        help="One a line: a picture's file, a folder of them, or the id of a kept picture. Each is taken in turn.",
     )
     batch_output: str = param(
         "",
@@ -62,8 +62,8 @@ class Repeating(BaseModel):
         label="Folder for the results",
         infotext="",
         group="files",
-        tabs=(IMG2IMG,),
-        help="Inside outputs, or absolute. The results are named like their files. Empty: where img2img saves.",
+        tabs=(IMG2IMG, EXTRAS),
+        help="Inside outputs, or absolute. The results are named like their files. Empty: the usual folder.",
     )
     batch_png_info: str = param(
         "",
