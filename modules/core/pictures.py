@@ -44,10 +44,14 @@ class Picture:
 
 @dataclass(frozen=True)
 class Abilities:
-    """What this engine can do, extensions included. Names as the page shows them."""
+    """What this engine can do, extensions included. Names as the page shows them.
+
+    `applies`: of request fields that only some samplers or schedules heed, the field that chooses and which these are.
+    """
 
     samplers: tuple[str, ...] = ()
     schedules: tuple[str, ...] = ()
     default_schedules: Mapping[str, str] = field(default_factory=dict)
+    applies: Mapping[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
     devices: tuple[str, ...] = ()
     dtype: str = ""

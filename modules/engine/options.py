@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..core.errors import UserError
 from ..core.params import params_of
-from ..core.registry import SAMPLERS, Entry
+from ..core.registry import SAMPLERS, SCHEDULES, Entry
 from ..core.request import GenerationRequest
 from ..core.sections.sampler import SamplerOptions
 from ..diffusion.schedules import custom_levels, resolved, sigmas_for
@@ -24,6 +24,27 @@ def options_of(entry: Entry) -> dict[str, Any]:
     """The keyword options of a sampler, with their defaults."""
     declared = inspect.signature(entry.function).parameters.values()
     return {one.name: one.default for one in declared if one.kind is one.KEYWORD_ONLY and one.name not in GIVEN}
+
+
+def heeding() -> dict[str, tuple[str, tuple[str, ...]]]:
+    """For each field that only some samplers or schedules heed: "sampler" or "schedule", and their names."""
+    fields: dict[str, tuple[str, tuple[str, ...]]] = {}
+    for name in ("eta", "eta_ddim", *TYPED, "sampler_options"):
+        fields[name] = "sampler", tuple(entry.name for entry in SAMPLERS if name in _fields_of(entry))
+    shaped = {"rho": "rho", "beta_dist_alpha": "alpha", "beta_dist_beta": "beta"}
+    for name, option in shaped.items():
+        names = (entry.name for entry in SCHEDULES if option in inspect.signature(entry.function).parameters)
+        fields[name] = "schedule", tuple(names)
+    return fields
+
+
+def _fields_of(entry: Entry) -> set[str]:
+    """The request fields that a sampler heeds."""
+    known = set(options_of(entry))
+    fields = known & set(TYPED)
+    if "eta" in known:
+        fields.add("eta_ddim" if entry.facts.get("unit_variance") else "eta")
+    return fields | ({"sampler_options"} if known - {"eta", *TYPED} else set())
 
 
 def sampler_options(run: Run, entry: Entry) -> dict[str, Any]:

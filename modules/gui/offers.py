@@ -24,16 +24,21 @@ VAE_RULES = ("Automatic", "None")
 
 def offers(studio: Studio, params: Iterable[Param]) -> dict[str, dict[str, Any]]:
     """By parameter name: `initial` (what the widget held when the page was built), `default`, and `choices` where it
-    is chosen from a list (null: the list is not known yet).
+    is chosen from a list (null: the list is not known yet). `only`: the field on which it depends whether this one
+    counts, and the values with which it does.
     """
     defaults = studio.defaults()
     lists = choice_lists(studio)
+    abilities = studio.abilities()
+    applies = abilities.applies if abilities else {}
     found: dict[str, dict[str, Any]] = {}
     for param in params:
         found[param.name] = {"initial": param.default, "default": defaults.get(param.name, param.default)}
         if param.choices is not None:
             listed = lists.get(param.choices) if isinstance(param.choices, str) else param.choices
             found[param.name]["choices"] = listed and list(listed)
+        if param.name in applies:
+            found[param.name]["only"] = applies[param.name]
     return found
 
 

@@ -41,7 +41,7 @@ def test_the_page_has_the_ids_that_scripts_look_up(studio: Studio) -> None:
 
 
 def test_the_page_is_lean(studio: Studio) -> None:
-    assert len(build_page(studio, studio.hooks).get_config_file()["components"]) < 450
+    assert len(build_page(studio, studio.hooks).get_config_file()["components"]) < 600
 
 
 def test_nothing_of_the_page_is_a_public_api_of_gradio(studio: Studio) -> None:

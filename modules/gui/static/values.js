@@ -11,6 +11,7 @@ class Form {
     this.tab = tab;
     this.values = {};
     this.choices = {};
+    this.only = {};
     this.ready = false;
     const stored = load(`easel.${tab}`);
     this.kept = stored.values ?? {};
@@ -25,6 +26,7 @@ class Form {
 
   /** What to show, given what the server offers. A value that the user chose stays; all others take the default. */
   fill(names, offers, now) {
+    this.only = Object.fromEntries(names.filter((name) => offers[name].only).map((name) => [name, offers[name].only]));
     const updates = names.map((name, i) => this.update(name, offers[name], now[i]));
     this.ready = true;
     this.remember(
