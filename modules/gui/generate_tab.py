@@ -1,4 +1,4 @@
-"""The tab that makes pictures. One builder for txt2img, img2img and inpainting: they differ in their parameters.
+"""The tabs that make pictures. One builder for txt2img, img2img, inpainting and Extras: their parameters differ.
 
 Gradio holds the widgets; pressing Generate hands their values to the studio and returns. What a job does afterwards
 reaches the page through `/api/events` and is drawn by the modules in `static/`.
@@ -16,7 +16,7 @@ import gradio as gr
 from gradio.components import Component
 
 from ..core.errors import UserError
-from ..core.params import EXTENSION_PARAMS, Param
+from ..core.params import EXTENSION_PARAMS, EXTRAS, Param
 from ..core.request import PARAMS
 from .events import QUICK, called
 from .fields import param_field, values_of
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("easel.page")
 
-# What paints is chosen first; then the groups of parameters in the order in which they stand. Any other group is
+# What paints or enlarges is chosen first; then the groups of parameters in the order in which they stand. Any other group is
 # folded away under "More", and what extensions added under "Extensions".
-FIRST = "checkpoint"
-IN_SIGHT = ("sampling", "size", "batch", "seed")
+FIRST = ("checkpoint", "upscaler_1")
+IN_SIGHT = ("sampling", "size", "batch", "seed", "upscaling", "blending", "restoring")
 # Of the groups that need a picture, what changes often stands in sight too; the rest of each is a section of its own.
 OFTEN = (("denoising_strength", "resize_mode"), ("inpaint_area", "masked_content", "mask_blur"))
 SECTIONS = {
@@ -43,11 +43,13 @@ SECTIONS = {
     "refiner": "Refiner",
     "variation": "Variations of the seed",
     "sampler": "Sampler and schedule",
+    "files": "Files and folders",
 }
 
 # Small buttons right after a parameter's widget: (label, A1111's id, icon).
 TOOLS_AFTER = {
     "checkpoint": (("Look for new model files", "refresh_models", "refresh"),),
+    "upscaler_1": (("Look for new model files", "refresh_upscalers", "refresh"),),
     "width": (("Swap width and height", "res_switch_btn", "swap"),),
     "seed": (
         ("A new seed for every picture", "random_seed", "dice"),
@@ -90,13 +92,13 @@ def build_generate_tab(page: gr.Blocks, studio: Studio, tab: str, declared: Mapp
     form = Form(tab, {name: param for name, param in everything.items() if tab in param.tabs})
     with gr.Row(elem_classes=["bench"], elem_id=f"{tab}_bench"):
         with gr.Column(elem_classes=["desk"], elem_id=f"{tab}_settings"):
-            with gr.Column(elem_classes=["words"], elem_id=f"{tab}_toprow"):
-                form.add(form.group("prompt"))
+            if form.group("prompt"):
+                with gr.Column(elem_classes=["words"], elem_id=f"{tab}_toprow"):
+                    form.add(form.group("prompt"))
             with gr.Column(elem_classes=["knobs"]):
                 _knobs(form)
             generate = _actions(tab)
-        looks = f'<easel-looks tab="{tab}"></easel-looks><easel-source tab="{tab}"></easel-source>'
-        stage = f'{looks if form.pictures else ""}<easel-stage tab="{tab}"></easel-stage>'
+        stage = f'{_picture_place(form)}<easel-stage tab="{tab}"></easel-stage>'
         markup(stage, elem_id=f"{tab}_results", elem_classes=["stage-cell"])
         rail = f'<easel-queue tab="{tab}"></easel-queue><easel-recent tab="{tab}"></easel-recent>'
         markup(rail, elem_classes=["rail"])
@@ -104,11 +106,21 @@ def build_generate_tab(page: gr.Blocks, studio: Studio, tab: str, declared: Mapp
     return form
 
 
+def _picture_place(form: Form) -> str:
+    """What holds the pictures that a tab starts from, and the choice between them and the result."""
+    if form.tab == EXTRAS:
+        return f'<easel-tray-looks tab="{EXTRAS}"></easel-tray-looks><easel-tray tab="{EXTRAS}"></easel-tray>'
+    if not form.pictures:
+        return ""
+    return f'<easel-looks tab="{form.tab}"></easel-looks><easel-source tab="{form.tab}"></easel-source>'
+
+
 def _knobs(form: Form) -> None:
     """The checkpoint, then what changes often, then the rest folded away."""
-    if FIRST in form.params:
-        with gr.Row(elem_classes=["fields", f"fields-{FIRST}"]):
-            form.add([form.params[FIRST]])
+    for first in FIRST:
+        if first in form.params:
+            with gr.Row(elem_classes=["fields", "fields-first"]):
+                form.add([form.params[first]])
     form.add(form.pictures)
     for names in OFTEN if form.pictures else ():
         params = [form.params[name] for name in names if name in form.params]
@@ -120,7 +132,7 @@ def _knobs(form: Form) -> None:
         if params:
             with gr.Row(elem_classes=["fields", f"fields-{group}"]):
                 form.add(params)
-        if group == "size":
+        if group == "size" and params:
             markup(f'<easel-aspects tab="{form.tab}"></easel-aspects>', elem_id=f"{form.tab}_aspects")
     for group, label in SECTIONS.items():
         params = form.group(group)

@@ -11,6 +11,15 @@ SIZINGS = ("Scale by", "Scale to")
 SCALE_BY, SCALE_TO = SIZINGS
 
 
+# Parameters that count only with some choices: the field that chooses, and these choices.
+ONLY_WITH = {
+    "upscaling_resize": ("upscaling_mode", (SCALE_BY,)),
+    "upscaling_resize_w": ("upscaling_mode", (SCALE_TO,)),
+    "upscaling_resize_h": ("upscaling_mode", (SCALE_TO,)),
+    "upscaling_crop": ("upscaling_mode", (SCALE_TO,)),
+}
+
+
 class Extras(BaseModel):
     """What is done to finished pictures: how large they become, by what, and in which order."""
 

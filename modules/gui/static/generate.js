@@ -51,4 +51,4 @@ export async function prepareTab(tab) {
   prepare(await mounted(`easel-message[tab="${tab}"]`));
 }
 
-for (const tab of ["txt2img", "img2img", "inpaint"]) prepareTab(tab);
+for (const tab of ["txt2img", "img2img", "inpaint", "extras"]) prepareTab(tab);

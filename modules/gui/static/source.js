@@ -492,11 +492,7 @@ class Source extends HTMLElement {
   // --- the view
 
   look(view) {
-    const cell = this.closest(".stage-cell");
-    if (cell) cell.dataset.view = view;
-    for (const button of cell?.querySelectorAll("[data-look]") ?? []) {
-      button.setAttribute("aria-pressed", String(button.dataset.look === view));
-    }
+    showLook(this, view);
   }
 
   resized() {
@@ -714,15 +710,23 @@ class Source extends HTMLElement {
 }
 
 /** Which of the two is looked at: the picture to start from, or the result. */
-class Looks extends HTMLElement {
+export class Looks extends HTMLElement {
   connectedCallback() {
     if (this.firstChild) return;
-    const tab = this.getAttribute("tab");
     const button = (look, label) =>
-      el("button", { type: "button", "data-look": look, "aria-pressed": String(look === "source"), onclick: () => sources.get(tab)?.look(look) }, label);
+      el("button", { type: "button", "data-look": look, "aria-pressed": String(look === "source"), onclick: () => showLook(this, look) }, label);
     this.setAttribute("role", "group");
     this.setAttribute("aria-label", "What is shown");
     this.append(button("source", "Picture"), button("result", "Result"));
+  }
+}
+
+/** Shows "source" or "result" in the part of the page where `element` stands. */
+export function showLook(element, view) {
+  const cell = element.closest(".stage-cell");
+  if (cell) cell.dataset.view = view;
+  for (const button of cell?.querySelectorAll("[data-look]") ?? []) {
+    button.setAttribute("aria-pressed", String(button.dataset.look === view));
   }
 }
 

@@ -84,6 +84,11 @@ class Stage extends HTMLElement {
     return !this.picked && this.job?.state === "running";
   }
 
+  /** What the running job shows of its picture. */
+  get seen() {
+    return store.preview?.job === this.job?.id ? store.preview : null;
+  }
+
   /** The finished picture to show; null while a batch is being made. */
   get picture() {
     if (this.picked) return this.picked;
@@ -115,7 +120,7 @@ class Stage extends HTMLElement {
 
   /** The frame has the shape of what is shown or asked for, so that nothing moves when it arrives. */
   drawShape() {
-    const { width, height } = this.picture ?? (this.live ? this.job : form(this.tab).values);
+    const { width, height } = this.picture ?? (this.live ? (this.seen ?? this.job) : form(this.tab).values);
     const ratio = width > 0 && height > 0 ? width / height : 1;
     this.style.setProperty("--ratio", Math.min(8, Math.max(0.125, ratio)).toFixed(4));
   }
@@ -161,6 +166,7 @@ class Stage extends HTMLElement {
     const failed = !this.picked && job?.state === "failed";
     if (failed) setText(this.blank, `${job.message} ${job.hint}`.trim());
     else if (this.live) setText(this.blank, "");
+    else if (this.tab === "extras") setText(this.blank, "Choose pictures and an upscaler, and press Generate.");
     else setText(this.blank, "Describe a picture and press Generate.");
     this.blank.classList.toggle("blank-failed", Boolean(failed));
   }
@@ -226,7 +232,8 @@ function doing(job, progress) {
   if (progress.fraction >= 1) return "Finishing…";
   const which =
     last > first ? `pictures ${first + 1} to ${last + 1} of ${pictures}` : `picture ${first + 1} of ${pictures}`;
-  return `Step ${progress.step} of ${progress.steps}${pictures > 1 ? ` · ${which}` : ""}`;
+  const what = job.tab === "extras" ? "Tile" : "Step";
+  return `${what} ${progress.step} of ${progress.steps}${pictures > 1 ? ` · ${which}` : ""}`;
 }
 
 function left(seconds) {
@@ -245,7 +252,7 @@ function summary(job, picture) {
   if (!picture) return "";
   const seconds = job?.finished && job.started ? job.finished - job.started : null;
   const state = { stopped: "Stopped", interrupted: "Interrupted", failed: "Failed" }[job?.state];
-  return [state, `${picture.width} × ${picture.height}`, `seed ${picture.seed}`, seconds && `${seconds.toFixed(1)} s`]
+  return [state, `${picture.width} × ${picture.height}`, picture.seed >= 0 && `seed ${picture.seed}`, seconds && `${seconds.toFixed(1)} s`]
     .filter(Boolean)
     .join(" · ");
 }
