@@ -25,11 +25,12 @@ function press(event, act) {
   act();
 }
 
-/** Esc belongs to an open dialogue, menu, list of choices or input method first. */
+/** Esc belongs to an open dialogue, menu, list of choices, choice of pictures or input method first. */
 function somethingIsOpen(event) {
   return (
     event.isComposing ||
     document.querySelector("dialog[open], [popover]:popover-open") ||
+    event.target.closest?.("[data-chosen]") ||
     event.target.getAttribute?.("aria-expanded") === "true"
   );
 }

@@ -12,9 +12,11 @@ class Store extends EventTarget {
   progress = null;
   preview = null;
   recent = [];
+  indexing = null; // how far the reading of a folder is
   stopping = null; // the job that somebody here asked to end
 
-  /** Calls `draw` now and whenever one of `kinds` changed: connection, engine, jobs, progress, preview, recent. */
+  /** Calls `draw` now and whenever one of `kinds` changed: connection, engine, jobs, progress, preview, recent,
+   *  library (other pictures, stars or folders), indexing. */
   watch(kinds, draw) {
     for (const kind of kinds) this.addEventListener(kind, draw);
     draw();
@@ -55,7 +57,8 @@ class Store extends EventTarget {
     this.jobs = new Map(snapshot.jobs.map((job) => [job.id, job]));
     this.progress = snapshot.progress;
     this.preview = snapshot.preview;
-    this.tell("engine", "jobs", "progress", "preview");
+    this.indexing = snapshot.indexing;
+    this.tell("engine", "jobs", "progress", "preview", "indexing", "library");
     for (const job of snapshot.jobs) this.tellFailure(job, before.get(job.id));
     for (const message of snapshot.problems ?? []) this.on_problem({ message });
     this.loadRecent();
@@ -105,6 +108,15 @@ class Store extends EventTarget {
     if (!this.recent.some((known) => known.id === picture.id))
       this.recent = [picture, ...this.recent].slice(0, MOST_RECENT);
     this.tell("jobs", "recent");
+  }
+
+  on_library() {
+    this.tell("library");
+  }
+
+  on_indexing(indexing) {
+    this.indexing = indexing;
+    this.tell("indexing");
   }
 
   on_problem(problem) {

@@ -2,6 +2,7 @@
 import { el, iconButton, setText } from "./element.js";
 import { say } from "./message.js";
 import { useSettings } from "./prompt.js";
+import { sendBar } from "./send.js";
 import { download } from "./viewer.js";
 
 /** Gives {element, show(picture or null, the job that makes one or null)}. */
@@ -9,7 +10,8 @@ export function story(tab) {
   let picture = null;
   let told = "";
   const text = el("div", { class: "story-text", id: `html_info_${tab}`, dir: "auto" });
-  const file = el("span", { class: "story-file", dir: "auto" });
+  const file = el("p", { class: "story-file", dir: "auto" });
+  const bar = sendBar(() => picture && { picture });
   const actions = el(
     "div",
     { class: "story-actions" },
@@ -22,8 +24,9 @@ export function story(tab) {
   const element = el(
     "section",
     { class: "story", "aria-label": "Settings of the picture" },
-    el("div", { class: "story-head" }, file, actions),
+    el("div", { class: "story-head" }, bar, actions),
     text,
+    file,
   );
 
   return {
@@ -36,6 +39,7 @@ export function story(tab) {
       [told, picture] = [shown, next];
       setText(file, next?.file?.split(/[\\/]/).slice(-3).join("/") ?? "");
       file.title = next?.file ?? "";
+      bar.draw();
       text.replaceChildren(
         ...(next ? parts(next.infotext) : making ? [el("p", { class: "story-making" }, making.prompt)] : []),
       );
@@ -44,7 +48,7 @@ export function story(tab) {
 }
 
 /** The text as it is, its prompt, negative prompt and settings told apart. */
-function parts(infotext) {
+export function parts(infotext) {
   const lines = infotext.split("\n");
   const last = /\bSteps: \d+/.test(lines.at(-1)) ? lines.pop() : null;
   const negative = lines.findIndex((line) => line.startsWith("Negative prompt:"));

@@ -17,6 +17,12 @@ class Tabs extends HTMLElement {
     this.addEventListener("keydown", (event) => this.walk(event));
     window.addEventListener("hashchange", () => this.show(this.fromAddress()));
     this.show(this.fromAddress());
+    new ResizeObserver(() => this.reveal()).observe(this);
+  }
+
+  /** On a narrow window the bar of tabs scrolls; the one shown is in sight. */
+  reveal() {
+    this.shown.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
 
   fromAddress() {
@@ -29,6 +35,8 @@ class Tabs extends HTMLElement {
       button.setAttribute("aria-selected", String(button === shown));
       button.tabIndex = button === shown ? 0 : -1;
     }
+    this.shown = shown;
+    this.reveal();
     sheet.replaceSync(`.page#${CSS.escape(shown.getAttribute("aria-controls"))} { display: flex !important; }`);
     document.body.dataset.tab = nameOf(shown);
     if (remember) history.replaceState(null, "", `#${nameOf(shown)}`);

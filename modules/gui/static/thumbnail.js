@@ -10,9 +10,6 @@ export function thumbnail(picture, onclick) {
     decoding: "async",
     draggable: "false",
   });
-  return el(
-    "button",
-    { type: "button", class: "thumb", "data-picture": picture.id, title: words.slice(0, 300), onclick },
-    image,
-  );
+  const facts = { "data-picture": picture.id, title: words.slice(0, 300) };
+  return Object.assign(el("button", { type: "button", class: "thumb", ...facts, onclick }, image), { picture });
 }

@@ -1,5 +1,8 @@
 // One picture over the whole window: arrows walk, the wheel zooms at the pointer, dragging moves, Esc closes.
 import { el, iconButton, setText } from "./element.js";
+import { library } from "./library.js";
+import { attempt } from "./message.js";
+import { sendBar } from "./send.js";
 
 const MOST = 16;
 const FASTER = 1.0015;
@@ -14,6 +17,8 @@ class Viewer {
   constructor() {
     this.image = el("img", { class: "viewer-image", alt: "", draggable: "false" });
     this.words = el("p", { class: "viewer-words" });
+    this.targets = sendBar(() => this.picture && { picture: this.picture }, { before: () => this.dialog.close() });
+    this.starring = iconButton("star", "Star (F)", () => this.star());
     this.dialog = el(
       "dialog",
       { class: "viewer", "aria-label": "Full screen", id: "lightboxModal" },
@@ -22,6 +27,8 @@ class Viewer {
         "div",
         { class: "viewer-bar" },
         this.words,
+        this.targets,
+        this.starring,
         iconButton("fit", "Whole picture or its own size (Z)", () => this.toggle()),
         iconButton("download", "Download (S)", () => download(this.picture)),
         iconButton("close", "Close (Esc)", () => this.dialog.close()),
@@ -42,24 +49,46 @@ class Viewer {
     return this.pictures[this.at];
   }
 
-  open(pictures, picture, chosen) {
+  open(pictures, picture, chosen, lacking) {
     this.pictures = [...pictures];
-    this.chosen = chosen;
-    this.show(pictures.findIndex((one) => one.id === picture.id));
+    Object.assign(this, { chosen, lacking });
+    this.show(pictures.findIndex((one) => one?.id === picture.id));
     if (!this.dialog.open) this.dialog.showModal();
   }
 
-  show(at) {
+  /** Shows the picture at a place of the list; one that is not known yet is asked for first. */
+  async show(at) {
     this.at = at;
+    this.pictures[at] ??= await this.lacking(at);
+    if (this.at !== at || !this.picture) return;
     const { url, prompt, width, height, seed } = this.picture;
     this.image.src = url;
     this.image.alt = prompt || "";
     this.image.width = width;
     this.image.height = height;
-    setText(this.words, `${at + 1} of ${this.pictures.length} · ${width} × ${height} · seed ${seed}`);
+    const facts = [`${at + 1} of ${this.pictures.length.toLocaleString()}`, `${width} × ${height}`, seed >= 0 && `seed ${seed}`];
+    setText(this.words, facts.filter(Boolean).join(" · "));
+    this.targets.draw();
+    this.drawStar();
     for (const id of ["viewer_previous", "viewer_next"])
       this.dialog.querySelector(`#${id}`).hidden = this.pictures.length < 2;
     this.place(1, 0, 0);
+  }
+
+  async star() {
+    const { picture, at } = this;
+    const starred = await attempt(() => library.star([picture.id], !picture.starred).then(() => true));
+    if (!starred) return;
+    this.pictures[at] = { ...picture, starred: !picture.starred };
+    this.drawStar();
+  }
+
+  drawStar() {
+    const { starred = false, trashed = null } = this.picture;
+    this.starring.setAttribute("aria-pressed", String(starred));
+    this.starring.firstChild.className = `icon icon-${starred ? "starred" : "star"}`;
+    this.starring.hidden = trashed !== null;
+    this.targets.hidden = trashed !== null;
   }
 
   walk(step) {
@@ -71,6 +100,7 @@ class Viewer {
       ArrowLeft: () => this.walk(-1),
       ArrowRight: () => this.walk(1),
       z: () => this.toggle(),
+      f: () => this.star(),
       s: () => download(this.picture),
     }[event.key];
     if (!act || event.ctrlKey || event.metaKey || event.altKey) return;
@@ -125,10 +155,10 @@ class Viewer {
 
 let viewer = null;
 
-/** Opens `picture`, one of `pictures`; `chosen` is told the one shown last. */
-export function view(pictures, picture, chosen) {
+/** Opens `picture`, one of `pictures`; `chosen` is told the one shown last. `lacking(at)` gives those that are null. */
+export function view(pictures, picture, chosen, lacking = null) {
   viewer ??= new Viewer();
-  viewer.open(pictures, picture, chosen);
+  viewer.open(pictures, picture, chosen, lacking);
 }
 
 export function download(picture) {
