@@ -109,3 +109,16 @@ def test_the_noise_of_a_variation_lies_between_those_of_its_seeds(engine, hooks)
     x, sigma = started.seen[-1]
     own, other = (NoiseSource([seed]).starting(tuple(x.shape[1:]))[0] for seed in (5, 20))
     torch.testing.assert_close(x[0], slerp(0.25, own, other) * sigma)
+
+
+def test_tiling_lets_opposite_edges_meet(engine):
+    plain = pixels(engine, width=128, steps=8)
+    tiled = made(engine, width=128, steps=8, tiling=True)[0]
+    assert "Tiling: True" in tiled.infotext
+    assert (tiled.pixels != plain).any()
+    unet = engine._model.weights.unet
+    x, t, text = torch.randn(1, 4, 8, 16), torch.tensor([500.0]), torch.randn(1, 77, unet.config.cross_attention_dim)
+    with torch.inference_mode():
+        rolled = unet(x.roll(8, dims=3), t, text).sample
+        torch.testing.assert_close(rolled, unet(x, t, text).sample.roll(8, dims=3), atol=1e-4, rtol=1e-4)
+    assert (pixels(engine, width=128, steps=8) == plain).all()

@@ -32,6 +32,13 @@ class Size(BaseModel):
         group="size",
         help="Height of the picture in pixels, a multiple of 8.",
     )
+    tiling: bool = param(
+        False,
+        label="Tiling",
+        written="changed",
+        group="advanced",
+        help="The picture's opposite edges meet without a seam: for textures.",
+    )
     batch_size: int = param(
         1,
         ge=1,
