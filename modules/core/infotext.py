@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .dialects import understood
 from .errors import UserError
 from .params import EXTENSION_PARAMS, Param, params_of
 from .pictures import Facts
@@ -25,7 +26,15 @@ from .version import NAME, VERSION
 # every character in it.
 _ENTRY = re.compile(r'(?<![\w \-/])[ \-/]*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
 # Facts about the picture that set nothing.
-TOLD = ("Init image hash", "Lora hashes", "TI hashes", "Version", "Postprocess upscale to", "Postprocess crop to")
+TOLD = (
+    "Init image hash",
+    "Lora hashes",
+    "TI hashes",
+    "Version",
+    "Postprocess upscale to",
+    "Postprocess crop to",
+    "User",
+)
 OTHER_KEYS = {"Model hash", "VAE hash", *TOLD}  # written beside the parameters' own
 # A1111's order. Whatever else is written follows in the order of its declaration.
 ORDER = (
@@ -54,13 +63,20 @@ _FEWEST_ENTRIES = 3
 @dataclass(frozen=True)
 class Pasted:
     """What a text said. `values` are request fields; `model` and `vae` are (name, hash) as written, "" when absent;
-    `unknown` are the entries that mean nothing here.
+    `unknown` are the entries that mean nothing here, or do not fit: then `reasons` has a sentence of the same key.
+    `program` is who wrote the text, "" when it does not say; `lost` are sentences about what that one could say and
+    this one cannot, `differences` about what will look slightly different.
     """
 
     values: Mapping[str, Any]
     model: tuple[str, str] = ("", "")
     vae: tuple[str, str] = ("", "")
     unknown: Mapping[str, str] = field(default_factory=dict)
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    told: Mapping[str, str] = field(default_factory=dict)
+    program: str = ""
+    lost: tuple[str, ...] = ()
+    differences: tuple[str, ...] = ()
 
 
 def write(request: GenerationRequest, facts: Facts) -> str:
@@ -75,9 +91,14 @@ def write(request: GenerationRequest, facts: Facts) -> str:
     entries.update(facts.notes)
     entries = {key: entries[key] for key in sorted(entries, key=_place)}
     entries["Version"] = f"{NAME} {VERSION}"
+    return composed(request.prompt, request.negative_prompt, entries)
+
+
+def composed(prompt: str, negative_prompt: str, entries: Mapping[str, Any]) -> str:
+    """The text that says this, in A1111's grammar. Entries that are None are left out."""
     line = ", ".join(_entry(key, value) for key, value in entries.items() if value is not None)
-    negative = f"{_NEGATIVE} {request.negative_prompt}" if request.negative_prompt else ""
-    return "\n".join(part for part in (request.prompt, negative, line) if part).strip()
+    negative = f"{_NEGATIVE} {negative_prompt}" if negative_prompt else ""
+    return "\n".join(part for part in (prompt, negative, line) if part).strip()
 
 
 def appended(text: str, entries: Mapping[str, Any]) -> str:
@@ -115,13 +136,14 @@ def read(text: str, schedules: Iterable[str] = (), model: type[GenerationRequest
     Where there are entries, a parameter that is not always written has its default when its
     entry is absent, and the noise source is GPU, as in A1111. A text without entries is a prompt, nothing else.
     """
-    prompt, negative, entries = split(text)
-    values: dict[str, Any] = {"prompt": prompt, "negative_prompt": negative}
-    has_entries = bool(entries)
+    prompt, negative, written = split(text)
+    meant = understood(prompt, negative, written)
+    entries = meant.entries
+    values: dict[str, Any] = {"prompt": meant.prompt, "negative_prompt": negative}
+    has_entries = bool(written)
     checkpoint = (entries.pop("Model", ""), entries.pop("Model hash", ""))
     vae = (entries.pop("VAE", ""), entries.pop("VAE hash", ""))
-    for key in TOLD:
-        entries.pop(key, None)
+    told = {key: entries.pop(key) for key in TOLD if key in entries}
     values |= _sizes(entries, has_entries)
     if has_entries:
         values["noise_source"] = "GPU"
@@ -131,8 +153,9 @@ def read(text: str, schedules: Iterable[str] = (), model: type[GenerationRequest
     values |= _taken(own, entries, has_entries)
     extra = _taken(EXTENSION_PARAMS, entries, has_entries)
     values |= _split_sampler(values, schedules)
-    fitting, rejected = _fitting(model, values, extra)
-    return Pasted(fitting, checkpoint, vae, {**entries, **rejected})
+    fitting, rejected, reasons = _fitting(model, values, extra)
+    unknown = {**entries, **rejected}
+    return Pasted(fitting, checkpoint, vae, unknown, reasons, told, meant.program, meant.lost, meant.differences)
 
 
 def _sizes(entries: dict[str, str], has_entries: bool) -> dict[str, int]:
@@ -215,20 +238,23 @@ def _split_sampler(values: Mapping[str, Any], schedules: Iterable[str]) -> dict[
 
 def _fitting(
     model: type[GenerationRequest], values: dict[str, Any], extra: dict[str, Any]
-) -> tuple[dict[str, Any], dict[str, str]]:
-    """Values in their types, and those that no request accepts, by key."""
+) -> tuple[dict[str, Any], dict[str, str], dict[str, str]]:
+    """Values in their types, and those that no request accepts, by key; then why, likewise."""
     fitting: dict[str, Any] = {}
     rejected: dict[str, str] = {}
+    reasons: dict[str, str] = {}
     for name, value in values.items():
         try:
             fitting[name] = getattr(model.checked({name: value}), name)
-        except UserError:
+        except UserError as error:
             declared = params_of(model)[name]
-            rejected[declared.key or declared.label] = str(value)
+            key = declared.key or declared.label
+            rejected[key], reasons[key] = str(value), error.message
     for name, value in extra.items():
         try:
             fitting["extra"] = {**fitting.get("extra", {}), **model.checked({"extra": {name: value}}).extra}
-        except UserError:
+        except UserError as error:
             declared = EXTENSION_PARAMS.get(name)
-            rejected[declared.key if declared else name] = str(value)
-    return fitting, rejected
+            key = declared.key if declared else name
+            rejected[key], reasons[key] = str(value), error.message
+    return fitting, rejected, reasons

@@ -46,8 +46,9 @@ class TestReading:
         assert pasted.vae == ("sharp.vae.pt", "abcdef0123")
 
     def test_what_means_nothing_here_is_kept_to_be_told(self) -> None:
-        unknown = read(A1111, SCHEDULES).unknown
-        assert unknown == {"Lora hashes": "stone: aabbccddeeff, sand: 112233445566"}
+        pasted = read(A1111 + ', Warmth: 3, ADetailer model: "a, b"', SCHEDULES)
+        assert pasted.unknown == {"Warmth": "3", "ADetailer model": "a, b"}
+        assert pasted.told == {"Lora hashes": "stone: aabbccddeeff, sand: 112233445566", "Version": "v1.10.1"}
 
     def test_a_quoted_value_may_hold_commas_colons_and_line_ends(self) -> None:
         _, _, entries = split('x\nSteps: 1, Note: "a, b: \\"c\\"\\nd", Seed: 2')
@@ -106,6 +107,7 @@ class TestReading:
         assert pasted.values["height"] == 64
         assert not {"steps", "cfg_scale", "width"} & set(pasted.values)
         assert pasted.unknown == {"Steps": "0", "CFG scale": "much", "Size": "511"}
+        assert pasted.reasons["Steps"] == "Steps is 0, but must be at least 1."
 
 
 class TestWriting:
