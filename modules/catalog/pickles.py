@@ -96,7 +96,9 @@ KNOWN: Mapping[tuple[str, str], Any] = {
     ("torch._utils", "_rebuild_tensor_v3"): _Call(_tensor),
     ("torch._utils", "_rebuild_parameter"): _Call(_parameter),
     ("torch.nn.parameter", "Parameter"): _Call(_parameter),
+    ("torch.nn.modules.container", "ParameterDict"): OrderedDict,
     ("torch", "Size"): tuple,
+    **{(module, "set"): set for module in ("__builtin__", "builtins")},
     **{("torch", name): _Type(dtype) for name, dtype in (*STORAGES.items(), *DTYPES.items())},
     **{("torch.storage", name): _Type(dtype) for name, dtype in STORAGES.items()},
     **{(f"numpy.{core}.multiarray", "scalar"): _Call(_Nothing) for core in ("core", "_core")},
@@ -196,7 +198,9 @@ def _run(path: Path, archive: zipfile.ZipFile, members: Mapping[str, tuple[int, 
 def _tensors(content: Any, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, _Tensor]]:
     if not isinstance(content, dict) or depth > DEEPEST:
         return
-    for name, value in content.items():
+    # A ParameterDict, of which embeddings are made, has its tensors in an attribute.
+    inner = getattr(content, "__dict__", {}).get("_parameters", {})
+    for name, value in (*content.items(), *(inner.items() if isinstance(inner, dict) else ())):
         if isinstance(value, _Tensor):
             yield f"{prefix}{name}", value
         else:

@@ -83,7 +83,7 @@ class Encoder:
         """The conditioning of one batch, in the checkpoint's compute dtype, for every moment of its sampling."""
         hooks.call("prompts_ready", run=run, batch=batch)
         prompts, negative = _texts(run, batch)
-        self._networks.use(run, prompts, model)
+        self._networks.use(run, prompts, negative, model)
         _note(run, [*prompts, *negative], model)
         timing = timing_of(run)
         toward = {
@@ -101,7 +101,10 @@ class Encoder:
     def _encoded(self, part: Part, run: Run, model: Model, *, negative: bool = False) -> _Encoded:
         """The vectors of every text of a part, all equally long: A1111 fills up the shorter ones with empty chunks."""
         request, times = run.request, Counter(span.text for span in part.spans)
-        chunked = {text: chunk(pieces(text, request.emphasis), request.comma_padding_backtrack) for text in times}
+        backtrack, vocabulary = request.comma_padding_backtrack, model.weights.taught.vocabulary
+        chunked = {text: chunk(pieces(text, request.emphasis), backtrack, vocabulary=vocabulary) for text in times}
+        words = (word for chunks in chunked.values() for one in chunks for _, word in one.words)
+        self._networks.note_words(run, words, model)
         longest = max(map(len, chunked.values()))
         texts = []
         for text, chunks in chunked.items():

@@ -1,17 +1,19 @@
-"""The LoRAs that a prompt names: found, read, merged into the model, and noted in its pictures' text."""
+"""The LoRAs and embeddings that prompts name: found, read, given to the model, and noted in its pictures' text."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ..catalog.hashing import HashCache
-from ..catalog.networks import LoraShelf
+from ..catalog.networks import SHORT, LoraShelf
 from ..core.errors import UserError
 from ..core.events import Noticed
 from ..core.files import Folders
 from ..text.grammar import Tag, extra_networks
+from ..text.words import Word
+from ..weights.embeddings import EmbeddingShelf
 from ..weights.lora.file import LoraFile, read_lora
 from ..weights.lora.merge import Wanted, merge
 from ..weights.tensors import identity
@@ -19,7 +21,7 @@ from .model import Model
 from .run import Run
 
 KINDS = ("lora", "lyco")
-NOTE = "Lora hashes"
+LORAS, WORDS = "Lora hashes", "TI hashes"  # where a picture's text names them
 REMEMBERED = 16  # files; their tensors are mapped, so that remembering costs next to no memory
 
 
@@ -27,29 +29,42 @@ class Networks:
     """Uses what prompts name. For one thread: the engine's."""
 
     def __init__(self, folders: Folders, hashes: HashCache) -> None:
+        self._hashes = hashes
         self._shelf = LoraShelf(folders.loras, hashes)
+        self._embeddings = EmbeddingShelf(folders.embeddings)
         self._files: OrderedDict[tuple[Path, tuple[int, int]], LoraFile] = OrderedDict()
         self._told: tuple[str, set[str]] = "", set()
 
-    def use(self, run: Run, prompts: Sequence[str], model: Model) -> None:
-        """Has exactly the LoRAs of the first prompt in the model, as A1111 does. What cannot be used is left out, and
-        told to whoever watches the job.
+    def use(self, run: Run, prompts: Sequence[str], negative: Sequence[str], model: Model) -> None:
+        """Has exactly the LoRAs of the first prompt in the model, as A1111 does, and the model know all embeddings.
+
+        What is named and cannot be used is left out, and told to whoever watches the job.
         """
-        _, tags = extra_networks(prompts[0])
-        wanted, hashes = [], []
-        for tag in tags:
+        if run.first_pass is None:  # each batch has its own prompts
+            for note in (LORAS, WORDS):
+                run.notes.pop(note, None)
+        self._merge(run, prompts[0], model)
+        taught = self._embeddings.teach(model.weights)
+        for word in dict.fromkeys(word for text in (*prompts, *negative) for word in taught.useless.in_text(text)):
+            self._tell(run, taught.reasons[word])
+
+    def note_words(self, run: Run, words: Iterable[Word], model: Model) -> None:
+        """Notes the embeddings that a prompt used, with A1111's hash: the first twelve digits of the file's SHA-256."""
+        for word in words:
+            path = model.weights.taught.embeddings[word].path
+            _note(run, WORDS, f"{_plain(word.name)}: {self._hashes.sha256(path)[:SHORT]}")
+
+    def _merge(self, run: Run, prompt: str, model: Model) -> None:
+        wanted = []
+        for tag in extra_networks(prompt)[1]:
             try:
                 one = self._wanted(tag)
                 wanted.append(one)
-                hashes.append(f"{_plain(tag.args[0])}: {self._shelf.short_hash(one.file.path)}")
+                _note(run, LORAS, f"{_plain(tag.args[0])}: {self._shelf.short_hash(one.file.path)}")
             except UserError as error:
                 self._tell(run, f"{_written(tag)} is left out. {error}")
         for remark in merge(model.weights, wanted):
             self._tell(run, remark)
-        before = run.notes.pop(NOTE, "")
-        before = before if run.first_pass is not None else ""  # another batch has its own prompts
-        if hashes or before:
-            run.notes[NOTE] = ", ".join(dict.fromkeys([*filter(None, before.split(", ")), *hashes]))
 
     def _wanted(self, tag: Tag) -> Wanted:
         """What a tag asks for, by A1111's rules: one number is for the text encoder and the UNet, a second one for the
@@ -83,6 +98,13 @@ class Networks:
         if sentence not in self._told[1]:
             self._told[1].add(sentence)
             run.emit(Noticed(run.job, sentence))
+
+
+def _note(run: Run, key: str, entry: str) -> None:
+    """Adds an entry to a list in the pictures' text, once."""
+    noted = run.notes.get(key, "")
+    if entry not in noted.split(", "):
+        run.notes[key] = f"{noted}, {entry}" if noted else entry
 
 
 def _number(text: str) -> float:

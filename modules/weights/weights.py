@@ -15,6 +15,7 @@ from ..catalog.families import Family
 from ..diffusion.channels import POOLED, SIZES, TEXT
 from ..diffusion.denoiser import Conditioning
 from ..text.chunks import Chunk
+from .embeddings import Taught, words_shown
 from .emphasis import Reading, States, Text, conditionings
 from .lora.merged import Merged
 from .prepared import held_bytes
@@ -39,6 +40,7 @@ class Weights:
 
     `rules` is the family's module in weights/families. `vae_path` is None when the VAE is the checkpoint's own.
     `stored` says where "unet" and "text_encoder" can be read again, `merged` which LoRAs are in them now.
+    `taught` are the words that chunks may have.
     """
 
     path: Path
@@ -54,6 +56,7 @@ class Weights:
     vae_dtype: torch.dtype
     stored: Mapping[str, Stored] = field(default_factory=dict)
     merged: Merged = field(default_factory=Merged)
+    taught: Taught = field(default_factory=Taught)
 
     @property
     def native_size(self) -> int:
@@ -92,7 +95,8 @@ class Weights:
     @torch.inference_mode()
     def states(self, chunk: Chunk, reading: Reading) -> States:
         """What the text encoders make of one chunk, whatever its weights. Raises UserError for a bad clip skip."""
-        return self.rules.states(self, chunk, reading)
+        with words_shown(self, chunk):
+            return self.rules.states(self, chunk, reading)
 
     @torch.inference_mode()
     def encode(self, chunks: Sequence[Chunk], clip_skip: int = 1) -> Conditioning:
