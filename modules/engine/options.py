@@ -12,6 +12,7 @@ from ..core.params import params_of
 from ..core.registry import SAMPLERS, SCHEDULES, Entry
 from ..core.request import GenerationRequest
 from ..core.sections.sampler import SamplerOptions
+from ..diffusion.denoiser import ModelSigmas
 from ..diffusion.schedules import custom_levels, resolved, sigmas_for
 from .model import Model
 from .run import Run
@@ -75,20 +76,30 @@ def check_options(request: GenerationRequest) -> None:
 
 
 def levels_of(run: Run, entry: Entry, steps: int, model: Model) -> Tensor:
-    """The noise levels of a whole schedule of `steps` steps; or those that somebody listed."""
-    request = run.request
+    """The noise levels of a whole schedule of `steps` steps. What shapes them is noted in `run`."""
+    if not run.request.custom_sigmas.strip() and resolved(entry, run.request.schedule).name == "Beta":
+        _noted(run, "beta_dist_alpha")
+        _noted(run, "beta_dist_beta")
+    return whole_schedule(run.request, entry, steps, model.sigmas, model.weights.family.id)
+
+
+def whole_schedule(request: GenerationRequest, entry: Entry, steps: int, trained: ModelSigmas, family: str) -> Tensor:
+    """The levels that the request's schedule gives for `steps` steps; or those that somebody listed. Raises UserError.
+
+    `family` is the id of the checkpoint's, since some schedules are made for one.
+    """
     if request.custom_sigmas.strip():
         return custom_levels(request.custom_sigmas)
-    shape: dict[str, Any] = {"family": "SDXL" if model.weights.family.id.startswith("sdxl") else "SD1"}
+    shape: dict[str, Any] = {"family": "SDXL" if family.startswith("sdxl") else "SD1"}
     if request.rho:
         shape["rho"] = request.rho
     if resolved(entry, request.schedule).name == "Beta":
-        shape |= {"alpha": _noted(run, "beta_dist_alpha"), "beta": _noted(run, "beta_dist_beta")}
+        shape |= {"alpha": request.beta_dist_alpha, "beta": request.beta_dist_beta}
     return sigmas_for(
         entry,
         request.schedule,
         steps,
-        model.sigmas,
+        trained,
         sigma_min=request.sigma_min or None,
         sigma_max=request.sigma_max or None,
         discard_penultimate=request.always_discard_next_to_last_sigma,

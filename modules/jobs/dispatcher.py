@@ -80,6 +80,10 @@ class Dispatcher:
     def load(self, checkpoint: str, vae: str) -> None:
         self._worker.load(checkpoint, vae)
 
+    def levels(self, request: GenerationRequest) -> list[float]:
+        """The noise levels that a request would visit; none before the engine is there. Raises UserError."""
+        return self._worker.levels(request)
+
     def submit(self, request: GenerationRequest, tab: str, owner: str) -> Job:
         """Queues a job. An engine that could not be opened is tried once more for it."""
         job = self._queue.add(request, tab, owner)

@@ -23,6 +23,9 @@ class Engine(Protocol):
 
     def abilities(self) -> Abilities: ...
 
+    def levels(self, request: GenerationRequest) -> list[float]:
+        """The noise levels that a request would visit. Unlike all else, asked from any thread. Raises UserError."""
+
     def load(self, checkpoint: str, vae: str, emit: Report) -> None:
         """Has a checkpoint ready, telling LoadingModel and ModelLoaded. Raises UserError when it cannot."""
 
@@ -49,6 +52,9 @@ class Worker(Protocol):
     def stop(self, job: str, how: str) -> None:
         """Asks a submitted job to end ("interrupt"), or its present batch ("skip"). One that is over stays so."""
 
+    def levels(self, request: GenerationRequest) -> list[float]:
+        """The noise levels that a request would visit; none before the engine is there. Raises UserError."""
+
     def close(self, seconds: float) -> bool:
         """Interrupts what runs and closes the engine. Whether that was done within `seconds`."""
 
@@ -63,6 +69,7 @@ class ThreadWorker:
         self._stops: dict[str, StopToken] = {}
         self._thread: threading.Thread | None = None
         self._closing = False
+        self._engine: Engine | None = None
 
     def start(self, report: Report) -> None:
         if self._thread is None:
@@ -81,6 +88,9 @@ class ThreadWorker:
         token = self._stops.get(job)
         if token is not None:
             (token.skip if how == "skip" else token.interrupt)()
+
+    def levels(self, request: GenerationRequest) -> list[float]:
+        return self._engine.levels(request) if self._engine else []
 
     def close(self, seconds: float = 10.0) -> bool:
         self._closing = True
@@ -111,6 +121,7 @@ class ThreadWorker:
             note(error, "The engine could not be opened.")
             self._report(events.Failed("", *sentence(error, None, self._log_place)))
             return None
+        self._engine = engine
         self._report(events.EngineReady("", abilities))
         return engine
 

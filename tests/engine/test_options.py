@@ -10,6 +10,7 @@ from modules.core.errors import UserError
 from modules.core.hooks import hook
 from modules.core.infotext import read
 from modules.core.registry import SAMPLERS
+from modules.core.request import GenerationRequest
 from modules.diffusion.noise import NoiseSource, slerp
 from modules.diffusion.schedules import custom_levels
 from modules.engine.options import options_of
@@ -122,3 +123,14 @@ def test_tiling_lets_opposite_edges_meet(engine):
         rolled = unet(x.roll(8, dims=3), t, text).sample
         torch.testing.assert_close(rolled, unet(x, t, text).sample.roll(8, dims=3), atol=1e-4, rtol=1e-4)
     assert (pixels(engine, width=128, steps=8) == plain).all()
+
+
+def test_the_levels_of_a_schedule_can_be_asked_for_beforehand(engine):
+    asked = GenerationRequest.checked({"sampler": "Euler", "schedule": "Karras", "steps": 6, "rho": 3.0})
+    levels = engine.levels(asked)
+    assert len(levels) == 7
+    assert levels[-1] == 0
+    assert levels == sorted(levels, reverse=True)
+    assert engine.levels(asked.model_copy(update={"custom_sigmas": "5, 2"})) == [5, 2, 0]
+    with pytest.raises(UserError, match="Custom sigmas"):
+        engine.levels(asked.model_copy(update={"custom_sigmas": "5, 7"}))

@@ -1,15 +1,19 @@
 // Starts everything. `window.easel` is a promise that Gradio's events wait for (see generate_tab.py).
 import { answered, attempt } from "./message.js";
 import { ask } from "./server.js";
+import "./applicable.js";
 import "./aspects.js";
 import "./engine.js";
 import "./folds.js";
+import "./history.js";
 import "./keys.js";
 import "./numbers.js";
+import "./picked.js";
 import "./prompt.js";
 import "./queue.js";
 import "./recent.js";
 import "./restart.js";
+import "./schedule.js";
 import { registerTarget } from "./send.js";
 import "./source.js";
 import { shownSeed } from "./stage.js";
@@ -18,6 +22,7 @@ import { store } from "./store.js";
 import "./tabs.js";
 import "./theme.js";
 import "./title.js";
+import "./tray.js";
 import "./notices.js";
 import { applied, form } from "./values.js";
 import "./generate.js";
