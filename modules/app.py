@@ -112,6 +112,7 @@ def folders_for(options: argparse.Namespace) -> Folders:
         vaes=(models / "VAE", *options.vae_dir),
         loras=(models / "Lora", *options.lora_dir),
         embeddings=(models / "embeddings", *options.embeddings_dir),
+        styles=(*options.styles_file,) or (options.data_dir / "styles.csv",),
     )
 
 

@@ -49,6 +49,14 @@ def _parser() -> argparse.ArgumentParser:
     paths.add_argument(
         "--embeddings-dir", type=_folder, action="append", default=[], help="one more folder of embeddings"
     )
+    paths.add_argument(
+        "--styles-file",
+        type=_pattern,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a file of styles, also with * in its name; again for more. Default: styles.csv in the data folder",
+    )
 
     engine = parser.add_argument_group("engine")
     engine.add_argument("--ckpt", help="checkpoint to load at start")
@@ -66,6 +74,10 @@ def _port(text: str) -> int:
     if not text.isdigit() or not 0 < int(text) < 65536:
         raise argparse.ArgumentTypeError(f"{text!r} is not a port: choose a number from 1 to 65535")
     return int(text)
+
+
+def _pattern(text: str) -> Path:
+    return Path(text).expanduser().absolute()
 
 
 def _folder(text: str) -> Path:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from .catalog.scan import ModelFile
@@ -38,7 +39,8 @@ from .jobs.thumbnails import kept_thumbnail
 from .jobs.trash import Trash
 from .jobs.wire import jobs_json
 from .jobs.workers import Engine, ThreadWorker
-from .text.prompt import count
+from .text.prompt import count, remarks_of
+from .text.styles import Styles, styled, with_styles
 
 # What old pictures append to a sampler's name; known here too because the engine may not be there yet.
 OLD_SCHEDULES = ("Karras", "Exponential")
@@ -70,6 +72,7 @@ class Studio:
         self.library = self._made_library()
         self._models = Models(folders)
         self._inputs = InputPictures(folders.inputs)
+        self.styles = Styles(folders.styles_files)
         saver = Saver(folders, settings, hooks, self._history, log_place)
         worker = ThreadWorker(open_engine, log_place)
         self._dispatcher = Dispatcher(self._queue, self._history, worker, saver, self._bus, self.problems)
@@ -100,6 +103,7 @@ class Studio:
         if tab == EXTRAS or values.get("extras"):
             return extras_request(values, self._models, self._inputs)
         request = filled(values, self._checkpoint_now(), self._models, self.settings.pixels(), self.abilities())
+        request = with_styles(request, self.styles)
         return started(request, self._inputs, tab)
 
     def stop(self, job_id: str | None = None, how: str = "interrupt") -> None:
@@ -242,9 +246,16 @@ class Studio:
         self.hooks.call("infotext_pasted", text=text, values=pasted.values)
         return pasted
 
-    def count_tokens(self, text: str) -> tuple[int, int]:
-        """Tokens of a prompt, and the room that its chunks have."""
-        return count(text)
+    def count_tokens(
+        self, text: str, *, negative: bool = False, fields: Mapping[str, Any] = MappingProxyType({})
+    ) -> tuple[int, int, tuple[str, ...]]:
+        """Tokens of a prompt, the room that its chunks have, and what its writer should know. `fields`: what of the
+        request the counting depends on, `steps` and `styles` for example. Raises UserError.
+        """
+        request = GenerationRequest.checked({**self.settings.pixels(), **fields})
+        added = self.styles.named(request.style_names)
+        text = styled(text, [one.negative_prompt if negative else one.prompt for one in added])
+        return *count(text, request, negative=negative), remarks_of(text, request)
 
     def problems(self) -> list[str]:
         """Sentences about what went wrong beside the jobs since the start: history, settings file, extensions."""

@@ -335,8 +335,8 @@ def test_extensions_may_change_what_is_pasted(tmp_path, engine):
 
 
 def test_tokens_are_counted(studio):
-    assert studio.count_tokens("") == (0, 75)
-    tokens, room = studio.count_tokens("a cat " * 60)
+    assert studio.count_tokens("") == (0, 75, ())
+    tokens, room, _ = studio.count_tokens("a cat " * 60)
     assert (tokens, room) == (120, 150)
 
 

@@ -23,6 +23,7 @@ class Folders:
     vaes: tuple[Path, ...]
     loras: tuple[Path, ...] = ()
     embeddings: tuple[Path, ...] = ()
+    styles: tuple[Path, ...] = ()
 
     @property
     def database(self) -> Path:
@@ -32,6 +33,11 @@ class Folders:
     def inputs(self) -> Path:
         """Pictures that people bring, by their content."""
         return self.data / "inputs"
+
+    @property
+    def styles_files(self) -> tuple[Path, ...]:
+        """The files of styles, or patterns of their names; A1111's place when nothing else was said."""
+        return self.styles or (self.data.parent / "styles.csv",)
 
     @property
     def settings(self) -> Path:

@@ -24,7 +24,7 @@ ALL = (TXT2IMG, IMG2IMG, INPAINT)  # the tabs that paint
 class Param:
     """One parameter. `ge`, `le` and `multiple_of` are hard bounds (beyond them a run fails or means nothing);
     `slider` (minimum, maximum, step) is comfort. `choices` is a tuple, or the name of a list in `Abilities`. A
-    `picture` is given as the id of a stored one.
+    `picture` is given as the id of a stored one. `drawn`: the page has an element of its own for it.
 
     `written`: whether a picture's text has it: "always", "changed" (only unlike the default), or "noted" (only when the
     engine says in `Facts.notes` that it had an effect). `needs`: an attribute of the request without which it means
@@ -45,6 +45,7 @@ class Param:
     choices: tuple[str, ...] | str | None = None
     lines: int = 1
     picture: bool = False
+    drawn: bool = False
     infotext: str | None = None
     written: str = "always"
     needs: str = ""

@@ -56,6 +56,9 @@ class GenerationRequest(
 
     scripts: dict[str, dict[str, Any]] = Field(default_factory=dict, description="Arguments of scripts, by name.")
     extra: dict[str, Any] = Field(default_factory=dict, description="Parameters that extensions added, by name.")
+    styled: dict[str, str] = Field(
+        default_factory=dict, description="Styles and both prompts as they were before the styles were added."
+    )
 
     @field_validator("*", mode="before")
     @classmethod

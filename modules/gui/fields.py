@@ -34,7 +34,7 @@ def param_field(param: Param, tab: str, choices: Sequence[str] = ()) -> Componen
         "elem_id": elem_id(tab, param.name),
         "elem_classes": ["field", f"field-{param.name}"],
     }
-    if param.picture:  # its element shows the picture; this only holds its id
+    if param.picture or param.drawn:  # its element shows it; this only holds its value
         return gr.Textbox(value=param.default, **{**common, "elem_classes": ["behind"]})
     if isinstance(param.choices, tuple):
         choices = param.choices

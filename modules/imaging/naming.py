@@ -56,6 +56,9 @@ def facts_of(picture: Picture, time: datetime | None = None) -> dict[str, Any]:
     """The facts of a picture, made at `time` (default: now)."""
     about = picture.facts
     named = {"seed": about.seed, "model": about.model, "model_hash": about.model_hash, "vae": about.vae}
+    said = picture.request.styled  # before styles were added
+    named["styles"] = [name for name in said.get("styles", "").split("\n") if name]
+    named["prompt_no_styles"] = said.get("prompt", picture.request.prompt)
     return {**dict(picture.request), **named, "pixels": picture.pixels, "time": time or datetime.now()}
 
 

@@ -21,6 +21,7 @@ from .inputs_routes import inputs_router
 from .jobs_routes import jobs_router
 from .library_routes import library_router
 from .pictures_routes import pictures_router
+from .prompt_routes import prompt_router
 from .studio_routes import studio_router
 
 PAGE_FILES = Path(__file__).parent.parent / "gui" / "static"
@@ -63,7 +64,7 @@ def build_app(studio: Studio, gate: Gate) -> GatedApp:
     mimetypes.add_type("text/javascript", ".js")  # some Windows machines say text/plain, which browsers will not run
     app = GatedApp(gate)
     tell_errors(app)
-    for build in (jobs_router, studio_router, pictures_router, inputs_router, events_router):
+    for build in (jobs_router, studio_router, prompt_router, pictures_router, inputs_router, events_router):
         app.include_router(build(studio))
     app.include_router(library_router(studio, gate))
     app.router.routes.append(OwnFilesOnly("/static", app=PageFiles(directory=PAGE_FILES, check_dir=False)))

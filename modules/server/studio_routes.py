@@ -1,4 +1,4 @@
-"""The rest of the studio over HTTP: models, abilities, parameters, settings, tokens, pasting."""
+"""The rest of the studio over HTTP: models, abilities, parameters, settings, pasting."""
 
 from __future__ import annotations
 
@@ -66,16 +66,6 @@ def studio_router(studio: Studio) -> APIRouter:
         studio.settings.set(values)
         return Json(_settings(studio))
 
-    @router.get("/tokens")
-    def tokens(text: str = "") -> Json:
-        """How many tokens a prompt takes, and the room that its chunks have."""
-        return Json(_tokens(studio, text))
-
-    @router.post("/tokens")
-    def tokens_of_long_text(values: Sent) -> Json:
-        """The same for a text too long for an address."""
-        return Json(_tokens(studio, _text(values, "text")))
-
     @router.post("/paste")
     def paste(values: Sent) -> Json:
         """Reads the settings text of a picture: fields for the page, and what could not be taken over."""
@@ -123,8 +113,3 @@ def _settings(studio: Studio) -> dict[str, Any]:
         value, source = studio.settings.explain(setting.name)
         described.append({**asdict(setting), "value": value, "source": source})
     return {"settings": described}
-
-
-def _tokens(studio: Studio, text: str) -> dict[str, int]:
-    tokens, room = studio.count_tokens(text)
-    return {"tokens": tokens, "room": room}

@@ -9,10 +9,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from ..core.request import GenerationRequest
 from ..core.sections.language import IGNORED_EMPHASIS, NO_EMPHASIS, ORIGINAL_EMPHASIS
 from .chunks import ROOM, tokens_of
 from .editing import Span, spans
-from .grammar import BREAK, Piece, attention, extra_networks, split_and, strip_comments
+from .grammar import BREAK, Piece, attention, extra_networks, remarks, split_and, strip_comments
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class Timing:
 
 
 ONCE: Final = Timing()
+USUAL: Final = GenerationRequest()
+MOST_STEPS: Final = 150  # that are looked at to count tokens while somebody types
 
 
 class Part(NamedTuple):
@@ -70,24 +73,26 @@ def emphasises(prompts: Iterable[str]) -> bool:
     return any("(" in prompt or "[" in prompt for prompt in prompts)
 
 
-def count(
-    prompt: str,
-    steps: int = 20,
-    comma_backtrack: int = 20,
-    *,
-    negative: bool = False,
-    emphasis: str = ORIGINAL_EMPHASIS,
-    comments: bool = True,
-) -> tuple[int, int]:
+def count(prompt: str, request: GenerationRequest = USUAL, *, negative: bool = False) -> tuple[int, int]:
     """Tokens that a whole prompt takes and the room its chunks have, as in "12/75".
 
     Of a prompt of several texts (AND, editing), the longest counts; extra networks take none. Chunks ended early count
     as full.
     """
-    text, _ = extra_networks(strip_comments(prompt) if comments else prompt)
-    texts = {span.text for part in parts(text, Timing(steps), negative=negative) for span in part.spans}
-    tokens = max(tokens_of(pieces(one, emphasis), comma_backtrack) for one in texts)
+    text, _ = extra_networks(_without_comments(prompt, request))
+    timing = Timing(min(request.steps, MOST_STEPS), old=request.use_old_scheduling)
+    texts = {span.text for part in parts(text, timing, negative=negative) for span in part.spans}
+    tokens = max(tokens_of(pieces(one, request.emphasis), request.comma_padding_backtrack) for one in texts)
     return tokens, max(1, -(-tokens // ROOM)) * ROOM
+
+
+def remarks_of(prompt: str, request: GenerationRequest = USUAL) -> tuple[str, ...]:
+    """What the writer of a whole prompt should know, in sentences. Where brackets mean nothing, nothing."""
+    return () if request.emphasis == NO_EMPHASIS else remarks(_without_comments(prompt, request))
+
+
+def _without_comments(prompt: str, request: GenerationRequest) -> str:
+    return strip_comments(prompt) if request.enable_prompt_comments else prompt
 
 
 def _part(text: str, weight: float, timing: Timing) -> Part:

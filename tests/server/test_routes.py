@@ -245,9 +245,35 @@ def test_a_setting_that_is_not_text_is_a_sentence(web):
 
 
 def test_tokens_are_counted_for_short_and_long_text(web):
-    assert web.get("/api/tokens", params={"text": "a red cat"}).json() == {"tokens": 3, "room": 75}
-    assert web.post("/api/tokens", json={"text": "cat " * 100}).json() == {"tokens": 100, "room": 150}
+    assert web.get("/api/tokens", params={"text": "a red cat"}).json() == {"tokens": 3, "room": 75, "remarks": []}
+    counted = web.post("/api/tokens", json={"text": "cat " * 100}).json()
+    assert (counted["tokens"], counted["room"]) == (100, 150)
     assert web.post("/api/tokens", json={"text": 5}).status_code == 422
+
+
+def test_counting_knows_the_language_and_says_what_is_wrong(web):
+    def count(text, **fields):
+        return web.post("/api/tokens", json={"text": text, **fields}).json()
+
+    assert count("[cat:a red dog:3] AND <lora:x:1> cat # no")["tokens"] == 3
+    assert count("cat AND dog", negative=True)["tokens"] == 3
+    assert count("(cat:1.2)", emphasis="None")["tokens"] > 3
+    assert count("((cat)")["remarks"] == ["1 opening “(” never closed: the attention runs to the end of the prompt."]
+    assert count("((cat)", emphasis="None")["remarks"] == []
+    assert web.post("/api/tokens", json={"text": "cat", "steps": "x"}).status_code == 422
+
+
+def test_styles_are_saved_applied_and_removed(web):
+    style = {"name": "ink", "prompt": "{prompt} in ink", "negative_prompt": "colour"}
+    assert web.post("/api/styles", json=style).json()["styles"] == [style]
+    assert web.post("/api/styles", json=style).status_code == 422
+    assert web.post("/api/styles", json={**style, "prompt": "ink", "replace": True}).status_code == 200
+    assert web.get("/api/styles").json() == {"styles": [{**style, "prompt": "ink"}], "problems": []}
+    asked = {"prompt": "a cat", "negative_prompt": "", "styles": "ink"}
+    assert web.post("/api/styles/apply", json=asked).json() == {"prompt": "a cat, ink", "negative_prompt": "colour"}
+    assert web.post("/api/tokens", json={"text": "a cat", "styles": "ink"}).json()["tokens"] == 4
+    assert web.post("/api/styles/remove", json={"name": "ink"}).json()["styles"] == []
+    assert "no style called" in web.post("/api/styles/remove", json={"name": "ink"}).json()["message"]
 
 
 @pytest.mark.parametrize("text", ["((((", "a" * 20_000, "\ud83d", "[a:b:", "🦊" * 500, "(x:1e999)"])
