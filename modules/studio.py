@@ -16,6 +16,8 @@ from .core.hooks import Hooks
 from .core.params import EXTRAS
 from .core.pictures import Abilities
 from .core.request import PARAMS, GenerationRequest
+from .core.scripts import prepared
+from .core.sections.sampler import SamplerOptions
 from .core.settings import Settings
 from .imaging.masks import Rectangle
 from .imaging.scene import painted_part
@@ -32,6 +34,7 @@ from .jobs.masks import made_mask, offered_masks
 from .jobs.models import Models
 from .jobs.pasting import PastedSettings, pasted_settings
 from .jobs.queue import Job, JobQueue, NotFound
+from .jobs.resuming import resumed
 from .jobs.reveal import show_in_folder
 from .jobs.saver import Saver
 from .jobs.starting import started
@@ -42,6 +45,8 @@ from .jobs.workers import Engine, ThreadWorker
 from .text.prompt import count, remarks_of
 from .text.styles import Styles, styled, with_styles
 
+# The request fields that shape a schedule.
+SCHEDULING = ("steps", "sampler", "schedule", *SamplerOptions.model_fields)
 # What old pictures append to a sampler's name; known here too because the engine may not be there yet.
 OLD_SCHEDULES = ("Karras", "Exponential")
 
@@ -104,7 +109,15 @@ class Studio:
             return extras_request(values, self._models, self._inputs)
         request = filled(values, self._checkpoint_now(), self._models, self.settings.pixels(), self.abilities())
         request = with_styles(request, self.styles)
-        return started(request, self._inputs, tab)
+        return prepared(started(request, self._inputs, tab), lambda changed: self.filled(changed, tab))
+
+    def levels(self, values: Mapping[str, Any]) -> list[float]:
+        """The noise levels that such a request would visit, from the highest; none before the engine is there.
+
+        Raises UserError when the values do not fit.
+        """
+        known = GenerationRequest.checked({name: values[name] for name in SCHEDULING if name in values})
+        return self._dispatcher.levels(known)
 
     def stop(self, job_id: str | None = None, how: str = "interrupt") -> None:
         """Ends a job, keeping what is done (None: the one that runs); `how` "skip" ends only the batch being made."""
@@ -117,9 +130,12 @@ class Studio:
         return self._dispatcher.cancel(job_id)
 
     def resubmit(self, job_id: str) -> Job:
-        """Queues the same request again, seed included; an interrupted or failed original leaves the lists."""
+        """Queues the same request again, seed included; an interrupted or failed original leaves the lists. Of a script
+        that did not finish, only what is missing is painted.
+        """
         old = self._queue.get(job_id)
-        new = self.submit(old.request.model_dump(exclude_unset=True), old.tab, old.owner)
+        request = self.filled(old.request.model_dump(exclude_unset=True), old.tab)
+        new = self._dispatcher.submit(resumed(request, old, self.pictures_of(old)), old.tab, old.owner)
         if old.state in ("interrupted", "failed", "cancelled"):
             self.dismiss(job_id)
         return new

@@ -31,7 +31,7 @@ class Facts:
 class Picture:
     """Pixels and their story. `pixels` is uint8, shape (height, width, 3), RGB; `index` counts within the job;
     `request` is the one that makes this picture alone; `infotext` is A1111's parameters text; `source` is the plain
-    name of the file that it was made from, where there is one.
+    name of the file that it was made from, where there is one. A `grid` shows several others; `source` names its kind.
     """
 
     pixels: numpy.ndarray
@@ -40,6 +40,7 @@ class Picture:
     facts: Facts
     infotext: str
     source: str = ""
+    grid: bool = False
 
 
 @dataclass(frozen=True)

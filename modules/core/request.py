@@ -117,7 +117,17 @@ class GenerationRequest(
         """How many pictures the request asks for."""
         if self.extras:
             return max(1, len(self.files))
+        for arguments in self.scripts.values():
+            if "pictures" in arguments:
+                return arguments["pictures"]
         return self.batch_size * self.batch_count * self.loopback * max(1, len(self.files))
+
+    @property
+    def results(self) -> int:
+        """How many pictures come out: a script may keep fewer than it paints, and add grids of them."""
+        return next(
+            (arguments["results"] for arguments in self.scripts.values() if "results" in arguments), self.pictures
+        )
 
     def for_picture(self, index: int) -> GenerationRequest:
         """The request that makes picture `index` of this one alone: its seed, one picture."""
@@ -151,10 +161,15 @@ def _checked_extra(name: str, value: Any) -> Any:
     declared = EXTENSION_PARAMS.get(name)
     if declared is None:
         raise ValueError(f"{name[:60]!r} is not a parameter of any loaded extension")
+    return checked_value(declared, value)
+
+
+def checked_value(declared: Param, value: Any) -> Any:
+    """The value of a parameter that is no field, in its type. Raises ValueError with the sentence that people see."""
     try:
         value = _reader_of(declared).validate_python(value)
     except ValidationError as error:
-        sentences = " ".join(_sentence(declared, name, problem) for problem in error.errors())
+        sentences = " ".join(_sentence(declared, declared.name, problem) for problem in error.errors())
         raise ValueError(sentences.removesuffix(".")) from error
     if isinstance(declared.choices, tuple) and value not in declared.choices:
         raise ValueError(f"{declared.label} is {str(value)[:60]!r}, but must be one of {', '.join(declared.choices)}")

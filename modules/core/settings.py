@@ -131,6 +131,28 @@ SETTINGS = SettingDeclarations(
             "Saving",
         ),
         Setting(
+            "outdir_txt2img_grids",
+            "txt2img-grids",
+            "Folder for txt2img grids",
+            "Inside outputs, or absolute.",
+            "Saving",
+        ),
+        Setting(
+            "outdir_img2img_grids",
+            "img2img-grids",
+            "Folder for img2img grids",
+            "Inside outputs, or absolute.",
+            "Saving",
+        ),
+        Setting(
+            "grid_format",
+            "png",
+            "Grid format",
+            "Grids become large: JPEG makes them a tenth of the size.",
+            "Saving",
+            choices=("png", "jpg", "webp"),
+        ),
+        Setting(
             "outdir_extras_samples", "extras-images", "Folder for Extras", "Inside outputs, or absolute.", "Saving"
         ),
         Setting("live_previews_enable", True, "Live preview", "Show the picture while it is made.", "While it works"),

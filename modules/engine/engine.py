@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from functools import partial
 from typing import Any
 
@@ -20,15 +21,17 @@ from ..core.pictures import Abilities
 from ..core.registry import SAMPLERS
 from ..core.request import GenerationRequest
 from ..core.stop import StopToken
+from ..diffusion.denoiser import ModelSigmas
 from ..diffusion.schedules import schedule_names
 from ..weights.precision import Precision, choose_precision
 from ..weights.residency import Loader
+from ..weights.tiling import let_edges_meet
 from .encode import Encoder
 from .extras import extras
 from .generate import generate
 from .model import Model, hash_behind
 from .networks import Networks
-from .options import check_options
+from .options import check_options, heeding, whole_schedule
 from .parts import left_out, parts
 from .run import Inputs, Run, Texts, no_inputs, no_text
 from .sample import Previews
@@ -78,9 +81,19 @@ class Engine:
             samplers=tuple(SAMPLERS.names()),
             schedules=tuple(schedule_names()),
             default_schedules={entry.name: entry.facts.get("default_schedule", "Uniform") for entry in SAMPLERS},
+            applies=heeding(),
             devices=(str(self._precision.device),),
             dtype=str(self._precision.dtype).removeprefix("torch."),
         )
+
+    def levels(self, request: GenerationRequest) -> list[float]:
+        """The noise levels of the request's schedule, for the checkpoint that is loaded. From any thread.
+
+        Raises UserError when the schedule's options do not fit.
+        """
+        entry, model = SAMPLERS.get(request.sampler), self._model
+        trained, family = (model.sigmas, model.weights.family.id) if model else (ModelSigmas.scaled_linear(), "")
+        return whole_schedule(request, entry, request.steps, trained, family).tolist()
 
     def load(self, checkpoint: str, vae: str, emit: Emit) -> None:
         """Has a checkpoint ready. `checkpoint` "" takes the first that can be loaded. Raises UserError, and then what
@@ -93,6 +106,7 @@ class Engine:
         run = Run(job, request, emit, stop, self._settings(), self._inputs, self._texts)
         run.upscaled = partial(self._upscalers.upscaled, report=lambda done, total: run.stop.check())
         run.open_beside = lambda checkpoint: self._open_beside(run, checkpoint)
+        run.made = lambda picture: emit(PictureDone(job, picture))
         self._hooks.call("generation_starting", run=run)
         check_options(run.request)
         self._previews.last = -math.inf  # every job shows its first step
@@ -102,8 +116,9 @@ class Engine:
                 for picture in extras(run, self._upscalers, self._hooks, self._previews):
                     emit(PictureDone(job, picture))
                 return
-            for _ in parts(run):
-                self._make(run, emit)
+            with closing(parts(run)) as each:  # stopped or failed, a script still makes something of what is done
+                for _ in each:
+                    self._make(run, emit)
 
         try:
             self._hooks.around("generating", work, run=run)
@@ -111,16 +126,19 @@ class Engine:
             self._hooks.call("generation_finished", run=run)
 
     def _make(self, run: Run, emit: Emit) -> None:
-        """The pictures of one part of a job. What is wrong with one file of a batch costs that file alone."""
+        """The pictures of one part of a job. What is wrong with one file of a batch, or with a script's part, costs only
+        that.
+        """
         try:
             model = self._open(run.request.checkpoint, run.request.vae, emit, run.job)
+            let_edges_meet(run.request.tiling, model.weights.unet, model.weights.vae)
             for picture in generate(run, model, self._encoder, self._hooks, self._previews):
                 run.latest = picture
-                emit(PictureDone(run.job, picture))
+                run.made(picture)
         except UserError as error:
-            if not run.source:
+            if not (run.part or run.source):
                 raise
-            left_out(run, run.source, error)
+            left_out(run, run.part or run.source, error)
 
     def close(self) -> None:
         self._model = self._second = None
@@ -164,11 +182,13 @@ class Engine:
         file = self._checkpoint(checkpoint)
         for open_one in (self._model, self._second):
             if open_one and _unchanged(open_one) and _identity(open_one.file, None) == _identity(file, None):
+                let_edges_meet(run.request.tiling, open_one.weights.unet, open_one.weights.vae)
                 return open_one
         self._second = None
         run.emit(LoadingModel(run.job, file.name))
         vae_file = self._vae(run.request.vae, file)
         weights = self._second_loader.open(file, vae_file.path if vae_file else None)
+        let_edges_meet(run.request.tiling, weights.unet, weights.vae)
         hashes = [hash_behind(self._pool, self._hashes, one) if one else None for one in (file, vae_file)]
         self._second = Model(weights, file, vae_file, *hashes)
         return self._second

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,9 @@ import numpy
 from ..core import infotext
 from ..core.errors import UserError
 from ..core.events import Noticed
+from ..core.pictures import Picture
 from ..core.request import GenerationRequest
+from ..core.scripts import Part, chosen
 from ..core.sections.mask import ORIGINAL
 from ..core.sections.repeat import AGGRESSIVE, LAZY, TEXT_PARTS
 from ..diffusion.schedules import schedule_names
@@ -20,7 +22,7 @@ from ..imaging.files import read_bytes
 from ..imaging.incoming import plain_pixels
 from ..imaging.metadata import read_parameters
 from ..imaging.scene import size_of_result
-from .run import Run
+from .run import Run, nobody_hears
 
 TAKEN = dict(zip(TEXT_PARTS, ("prompt", "negative_prompt", "seed", "cfg_scale", "sampler", "steps", ""), strict=True))
 
@@ -31,15 +33,60 @@ def parts(run: Run) -> Iterator[None]:
     """
     whole, inputs = run.request, run.inputs
     try:
-        if whole.files:
-            yield from _files(run, whole)
+        if whole.scripts:
+            yield from _script(run, whole)
         else:
-            yield from _loops(run, whole, first=0)
+            yield from _plain(run, whole, first=0)
     finally:
         run.request, run.inputs, run.source, run.continued = whole, inputs, "", None
 
 
-def _files(run: Run, whole: GenerationRequest) -> Iterator[None]:
+def _script(run: Run, whole: GenerationRequest) -> Iterator[None]:
+    """The parts that a script asks for. It is sent the pictures of each; when the job ends early, it is closed."""
+    script, arguments = chosen(whole)
+    inputs, made = run.inputs, run.made
+    run.request = whole.model_copy(update={"scripts": {}})
+    steps, pictures = script.function(run, arguments), None
+    try:
+        while True:
+            run.stop.check()
+            part: Part = steps.send(pictures)
+            pictures = []
+            run.part, run.made = part.name, _collecting(pictures, made if part.kept else nobody_hears)
+            run.inputs = lambda picture, own=part.pictures: own[picture] if picture in own else inputs(picture)
+            yield from _plain(run, _sized(run, part.request), part.first)
+    except StopIteration:
+        return
+    finally:
+        run.inputs, run.made, run.part = inputs, made, ""
+        steps.close()
+
+
+def _collecting(pictures: list[Picture], also: Callable[[Picture], None]) -> Callable[[Picture], None]:
+    def made(picture: Picture) -> None:
+        pictures.append(picture)
+        also(picture)
+
+    return made
+
+
+def _sized(run: Run, request: GenerationRequest) -> GenerationRequest:
+    """The request with the size that its picture gives it: a script may have changed what that is."""
+    if request.files or not request.init_image:
+        return request
+    height, width = run.inputs(request.init_image).shape[:2]
+    return request.checked({**request.model_dump(), **size_of_result(request, width, height)})
+
+
+def _plain(run: Run, whole: GenerationRequest, first: int) -> Iterator[None]:
+    """The parts of a request without a script. `first`: index of its first picture."""
+    if whole.files:
+        yield from _files(run, whole, first)
+    else:
+        yield from _loops(run, whole, first)
+
+
+def _files(run: Run, whole: GenerationRequest, first: int) -> Iterator[None]:
     """The parts for each file of a batch. One that cannot be read is left out, and said so."""
     inputs, each = run.inputs, whole.pictures // len(whole.files)
     for number, name in enumerate(whole.files):
@@ -52,7 +99,7 @@ def _files(run: Run, whole: GenerationRequest) -> Iterator[None]:
             left_out(run, Path(name).name, error)
             continue
         run.inputs = lambda picture, key=key, pixels=pixels: pixels if picture == key else inputs(picture)
-        yield from _loops(run, request.model_copy(update={"init_image": key, "batch_files": ""}), number * each)
+        yield from _loops(run, request.model_copy(update={"init_image": key, "batch_files": ""}), first + number * each)
 
 
 def left_out(run: Run, file: str, error: UserError) -> None:

@@ -39,6 +39,10 @@ def no_text(picture: str) -> str:
     return ""
 
 
+def nobody_hears(picture: Picture) -> None:
+    """For a run without an engine."""
+
+
 def no_upscalers(picture: numpy.ndarray, name: str, width: int, height: int) -> numpy.ndarray:
     """For a run without an engine."""
     raise UserError(f"The upscaler {name!r} cannot be used here.")
@@ -83,6 +87,8 @@ class Run:
     `source` is the plain name of the file it starts from, `continued` the scene that the last part ended with, and
     `latest` the last picture made.
 
+    `made(picture)` says that a picture is finished. `part` is the name of this part where its failure costs it alone.
+
     `steps_before` and `steps_after`: what other passes of the same batch do; in the second one, `first_pass` is the
     request of the first. `open_beside(name)` opens another checkpoint, for some of the steps.
     """
@@ -101,6 +107,8 @@ class Run:
     source: str = ""
     continued: Scene | None = None
     latest: Picture | None = None
+    made: Callable[[Picture], None] = nobody_hears
+    part: str = ""
     steps_before: int = 0
     steps_after: int = 0
     first_pass: GenerationRequest | None = None

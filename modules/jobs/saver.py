@@ -127,8 +127,12 @@ class Saver:
             inside = expand(settings["directories_filename_pattern"], facts, folders=True)
             folder = self._folders.outputs / settings["outdir_extras_samples"] / inside
             return Plan(folder, name, picture.infotext, settings["samples_format"], settings["jpeg_quality"])
-        kind = "outdir_img2img_samples" if request.init_image else "outdir_txt2img_samples"
         inside = expand(settings["directories_filename_pattern"], facts, folders=True)
+        if picture.grid:
+            folder = settings["outdir_img2img_grids" if request.init_image else "outdir_txt2img_grids"]
+            name, form = f"{picture.source}-{picture.facts.seed}", (settings["grid_format"], settings["jpeg_quality"])
+            return Plan(self._folders.outputs / folder / inside, name, picture.infotext, *form)
+        kind = "outdir_img2img_samples" if request.init_image else "outdir_txt2img_samples"
         return Plan(
             self._folders.outputs / settings[kind] / inside,
             expand(settings["samples_filename_pattern"], facts),

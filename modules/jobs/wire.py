@@ -30,7 +30,7 @@ def job_json(job: Job, pictures: Sequence[PictureRecord]) -> dict[str, Any]:
         "height": request.height,
         "steps": request.steps,
         "checkpoint": request.checkpoint,
-        "total": request.pictures,
+        "total": request.results,
         "done": len(job.pictures),
         "pictures": [picture_json(picture) for picture in pictures],
         "message": job.message,

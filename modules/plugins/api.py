@@ -8,6 +8,11 @@
     @sampler("Sparkle Euler")                                        in every list of samplers
     def sparkle_euler(model, x, sigmas, *, noise, step): ...
 
+    @script("Twice", Field("apart", 1, label="Seeds apart", ge=1))   in the chooser of scripts
+    def twice(run, arguments):
+        yield Part(run.request, first=0, name="the first")
+        pictures = yield Part(changed(run.request, seed=run.request.seed + arguments["apart"]), 1, "the second")
+
     @hook
     def guided(run, step): ...                                       any moment of `modules/core/hooks.py`
 
@@ -17,19 +22,21 @@ Declared while an extension is loaded, these belong to it and go when it fails o
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from ..core import infotext, params, settings
 from ..core.errors import UserError
 from ..core.hooks import hook
-from ..core.params import EXTENSION_PARAMS
+from ..core.params import ALL, EXTENSION_PARAMS
 from ..core.registry import sampler, schedule
 from ..core.request import PARAMS, GenerationRequest
+from ..core.scripts import SCRIPTS, Part, Script, one_part
 from ..core.settings import SETTINGS
 
 RESERVED_KEYS = {param.key for param in PARAMS.values() if param.key} | infotext.OTHER_KEYS
 
-__all__ = ["Param", "Setting", "UserError", "hook", "sampler", "schedule"]
+__all__ = ["Field", "Param", "Part", "Setting", "UserError", "changed", "hook", "sampler", "schedule", "script"]
 
 
 def Param(name: str, default: Any, **facts: Any) -> params.Param:
@@ -54,6 +61,27 @@ def Setting(name: str, default: Any, **facts: Any) -> settings.Setting:
         raise ValueError(f"The setting {name!r} cannot be the default of a parameter: none has that name.")
     SETTINGS.add(new)
     return new
+
+
+def Field(name: str, default: Any, **facts: Any) -> params.Param:
+    """A field of a script. Facts as in `core.params.Param`."""
+    return params.Param(name, default, type=type(default), **{"label": name, **facts})
+
+
+def script(name: str, *fields: params.Param, prepare: Callable = one_part, tabs: tuple[str, ...] = ALL) -> Callable:
+    """Declares a script: see `core.scripts.Script`. Raises ValueError when the name is taken."""
+    owner = _declarer()
+
+    def declare(function: Callable) -> Callable:
+        SCRIPTS.add(Script(name, function, fields, prepare, tabs, owner))
+        return function
+
+    return declare
+
+
+def changed(request: GenerationRequest, **values: Any) -> GenerationRequest:
+    """The request with other values in some fields, checked. Raises UserError when one does not fit."""
+    return GenerationRequest.checked({**request.model_dump(), **values})
 
 
 def _declarer() -> str:

@@ -10,6 +10,7 @@ from types import ModuleType
 from ..core.hooks import Hooks
 from ..core.params import EXTENSION_PARAMS
 from ..core.registry import SAMPLERS, SCHEDULES
+from ..core.scripts import SCRIPTS
 from ..core.settings import SETTINGS
 from .discover import Extension
 
@@ -52,12 +53,19 @@ def _declared() -> dict[str, set[str]]:
         "settings": {setting.name for setting in SETTINGS},
         "samplers": set(SAMPLERS.names()),
         "schedules": set(SCHEDULES.names()),
+        "scripts": set(SCRIPTS.names()),
     }
 
 
 def _undo(before: dict[str, set[str]]) -> None:
     """Takes back what a failing extension had declared until it failed."""
-    registries = {"params": EXTENSION_PARAMS, "settings": SETTINGS, "samplers": SAMPLERS, "schedules": SCHEDULES}
+    registries = {
+        "params": EXTENSION_PARAMS,
+        "settings": SETTINGS,
+        "samplers": SAMPLERS,
+        "schedules": SCHEDULES,
+        "scripts": SCRIPTS,
+    }
     after = _declared()
     for kind, registry in registries.items():
         for name in after[kind] - before[kind]:
