@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from .header import Header, read_header
+from .old_pickles import MAGIC, read_old_pickle_header
 from .pickles import SUFFIXES, read_pickle_header
 
 
@@ -15,6 +16,9 @@ def read_tensors(path: Path) -> Header:
     """
     if path.suffix.lower() in SUFFIXES and path.is_file() and path.stat().st_size:
         with path.open("rb") as file:
-            if file.read(4) == b"PK\x03\x04":
-                return read_pickle_header(path)
+            begins = file.read(len(MAGIC))
+        if begins.startswith(b"PK\x03\x04"):
+            return read_pickle_header(path)
+        if begins == MAGIC:
+            return read_old_pickle_header(path)
     return read_header(path)

@@ -112,7 +112,7 @@ class _Forbidden(Exception):
     """A name that is not known here."""
 
 
-class _Machine(pickle.Unpickler):
+class Machine(pickle.Unpickler):
     """Python's pickle machine, with nothing in reach but `KNOWN`."""
 
     def find_class(self, module: str, name: str) -> Any:
@@ -132,25 +132,29 @@ def read_pickle_header(path: Path) -> Header:
     """The tensors of a pickled checkpoint and where they lie in it, as `read_header` gives a safetensors file's.
 
     Tables inside the table are spelt out with dots; a training checkpoint's "state_dict" counts as the whole. Raises
-    UserError, naming the file: when it asks for anything but tensors (naming what), when it is damaged or foreign, or
-    in the format from before PyTorch 1.6.
+    UserError, naming the file: when it asks for anything but tensors (naming what), or is damaged or foreign.
     """
     try:
         with path.open("rb") as file, zipfile.ZipFile(file) as archive:
             members = _members(path, file, archive)
             content = _run(path, archive, members)
     except zipfile.BadZipFile as error:
-        raise _refused(path, "it is not the zip archive that PyTorch writes since version 1.6") from error
+        raise refused(path, "it is not the zip archive that PyTorch writes since version 1.6") from error
     except OSError as error:
         raise UserError(f"{path.name} cannot be read: {error.strerror}.", hint="Check its permissions.") from error
+    return header_of(path, content, members)
+
+
+def header_of(path: Path, content: Any, members: Mapping[str, tuple[int, int]]) -> Header:
+    """What a pickle built, as a table of tensors; the numbers of storage K lie where `members["data/K"]` says."""
     if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
         content = content["state_dict"]
     try:
         found = {name: _entry(tensor, members) for name, tensor in _tensors(content)}
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise _refused(path, "its tensors do not fit their numbers") from error
+        raise refused(path, "its tensors do not fit their numbers") from error
     if not found:
-        raise _refused(path, "it holds no tensors by name")
+        raise refused(path, "it holds no tensors by name")
     return Header(path, dict(sorted(found.items(), key=lambda item: item[1].begin)), {}, 0)
 
 
@@ -158,18 +162,18 @@ def _members(path: Path, file: BinaryIO, archive: zipfile.ZipFile) -> dict[str, 
     """Where each member's bytes begin and end in the file, by its name without the folder that all are in."""
     infos = archive.infolist()
     if len(infos) > MOST_MEMBERS:
-        raise _refused(path, f"it has {len(infos):,} members")
+        raise refused(path, f"it has {len(infos):,} members")
     end, places = path.stat().st_size, {}
     for info in infos:
         if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size:
-            raise _refused(path, "its members are compressed, which PyTorch's never are")
+            raise refused(path, "its members are compressed, which PyTorch's never are")
         file.seek(info.header_offset)
         local = file.read(30)
         if len(local) < 30:
-            raise _refused(path, "it is truncated")
+            raise refused(path, "it is truncated")
         begin = info.header_offset + 30 + sum(struct.unpack("<HH", local[26:30]))
         if begin + info.file_size > end:
-            raise _refused(path, "it is truncated")
+            raise refused(path, "it is truncated")
         places[info.filename.partition("/")[2]] = (begin, begin + info.file_size)
     return places
 
@@ -177,25 +181,33 @@ def _members(path: Path, file: BinaryIO, archive: zipfile.ZipFile) -> dict[str, 
 def _run(path: Path, archive: zipfile.ZipFile, members: Mapping[str, tuple[int, int]]) -> Any:
     """What `data.pkl` builds."""
     if "data.pkl" not in members:
-        raise _refused(path, "it is a zip archive, but has no data.pkl")
+        raise refused(path, "it is a zip archive, but has no data.pkl")
     begin, end = members["data.pkl"]
     if end - begin > LONGEST_PROGRAM:
-        raise _refused(path, f"its table of tensors takes {end - begin:,} bytes")
+        raise refused(path, f"its table of tensors takes {end - begin:,} bytes")
     with path.open("rb") as file:
         file.seek(begin)
         program = file.read(end - begin)
+    return loaded(path, Machine(io.BytesIO(program), encoding="latin-1"))
+
+
+def loaded(path: Path, machine: Machine) -> Any:
+    """What the machine's program builds. Raises UserError when it asks for what no model needs, or is damaged."""
     try:
-        return _Machine(io.BytesIO(program), encoding="latin-1").load()
+        return machine.load()
     except _Forbidden as error:
         raise UserError(
             f"{path.name} is refused: it asks for {error}, which no model needs and which could run a program.",
             hint="Nothing was run. Take the model from somewhere else, as .safetensors if there is one.",
         ) from error
     except Exception as error:  # what a malformed program can raise is not listed anywhere
-        raise _refused(path, f"its table of tensors is not readable ({type(error).__name__})") from error
+        raise refused(path, f"its table of tensors is not readable ({type(error).__name__})") from error
 
 
 def _tensors(content: Any, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, _Tensor]]:
+    """The tensors by name. A place in a list is a name too: hypernetworks keep pairs of tables."""
+    if isinstance(content, (list, tuple)) and not isinstance(content, (_Tensor, _Type, _Call)):
+        content = dict(enumerate(content))
     if not isinstance(content, dict) or depth > DEEPEST:
         return
     # A ParameterDict, of which embeddings are made, has its tensors in an attribute.
@@ -227,5 +239,5 @@ def _entry(tensor: _Tensor, members: Mapping[str, tuple[int, int]]) -> TensorEnt
     return TensorEntry(tensor.dtype, tensor.shape, first, last)
 
 
-def _refused(path: Path, what: str) -> UserError:
+def refused(path: Path, what: str) -> UserError:
     return UserError(f"{path.name} cannot be read as a PyTorch checkpoint: {what}.", hint=DOWNLOAD_AGAIN)

@@ -151,8 +151,10 @@ def _map(header: Header) -> mmap.mmap:
 def _view(mapping: mmap.mmap, header: Header, entry: TensorEntry) -> Tensor:
     """A tensor's numbers, flat, where they lie in the file."""
     dtype = (DTYPES | OTHER_DTYPES)[entry.dtype]
-    count = (entry.end - entry.begin) // dtype.itemsize
-    return torch.frombuffer(mapping, dtype=dtype, count=count, offset=header.data_start + entry.begin)
+    count, begin = (entry.end - entry.begin) // dtype.itemsize, header.data_start + entry.begin
+    if begin % dtype.itemsize:  # old pickles do not align their numbers
+        return torch.frombuffer(bytearray(mapping[begin : header.data_start + entry.end]), dtype=dtype)
+    return torch.frombuffer(mapping, dtype=dtype, count=count, offset=begin)
 
 
 def _give_back(mapping: mmap.mmap, begin: int, end: int) -> None:

@@ -53,10 +53,12 @@ def test_both_ways_of_naming_layers_give_the_same_network(tmp_path: Path, scale:
 def test_pickles_of_training_codes_are_read_whatever_table_holds_the_weights(tmp_path: Path, table: str) -> None:
     plain = write_toy_upscaler(tmp_path / "plain.safetensors")
     weights = load_file(plain)
-    torch.save({table: weights} if table else weights, tmp_path / "pickled.pth")
-    pickled = load_upscaler(tmp_path / "pickled.pth", CPU, torch.float32)
     picture = _picture(16, 16)
-    assert np.array_equal(pickled(picture), load_upscaler(plain, CPU, torch.float32)(picture))
+    expected = load_upscaler(plain, CPU, torch.float32)(picture)
+    for new in (True, False):
+        place = tmp_path / f"pickled-{new}.pth"
+        torch.save({table: weights} if table else weights, place, _use_new_zipfile_serialization=new)
+        assert np.array_equal(load_upscaler(place, CPU, torch.float32)(picture), expected)
 
 
 def test_the_averaged_weights_are_taken_where_a_file_has_both(tmp_path: Path) -> None:
