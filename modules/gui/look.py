@@ -8,7 +8,21 @@ import gradio as gr
 
 STATIC = Path(__file__).parent / "static"
 TOKENS = "tokens"
-SHEETS = ("icons", "widgets", "frame", "desk", "stage", "source", "rail", "viewer", "settings")
+SHEETS = (
+    "icons",
+    "widgets",
+    "frame",
+    "desk",
+    "stage",
+    "source",
+    "tray",
+    "rail",
+    "viewer",
+    "send",
+    "history",
+    "compare",
+    "settings",
+)
 SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "Helvetica Neue", "Arial", "sans-serif")
 MONO = ("ui-monospace", "SF Mono", "Cascadia Mono", "Segoe UI Mono", "Menlo", "Consolas", "monospace")
 

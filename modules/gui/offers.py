@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from ..core.params import Param
-from ..core.sections.extras import NO_UPSCALER
+from ..core.sections.extras import NO_UPSCALER, ONLY_WITH
 from ..core.sections.hires import LATENT_UPSCALERS, SAME_CHECKPOINT, SAME_SAMPLER, SAME_SCHEDULE
 from ..core.sections.refiner import NO_REFINER
 
@@ -30,7 +30,10 @@ def offers(studio: Studio, params: Iterable[Param]) -> dict[str, dict[str, Any]]
     defaults = studio.defaults()
     lists = choice_lists(studio)
     abilities = studio.abilities()
-    applies = abilities.applies if abilities else {}
+    applies = {**ONLY_WITH, **(abilities.applies if abilities else {})}
+    with_upscaler = tuple(lists["upscalers"][1:])
+    applies["extras_upscaler_2_visibility"] = ("upscaler_2", with_upscaler)
+    applies |= dict.fromkeys(("restorer_visibility", "upscale_first"), ("restorer", with_upscaler))
     found: dict[str, dict[str, Any]] = {}
     for param in params:
         found[param.name] = {"initial": param.default, "default": defaults.get(param.name, param.default)}

@@ -9,9 +9,10 @@ import gradio as gr
 from fastapi import FastAPI
 
 from ..core.hooks import Hooks
-from ..core.params import IMG2IMG, INPAINT, TXT2IMG
+from ..core.params import EXTRAS, IMG2IMG, INPAINT, TXT2IMG
 from ..core.version import NAME
 from .generate_tab import build_generate_tab
+from .history_tab import build_history_tab
 from .layout import Tab, Ui, header, pages
 from .look import head, theme
 from .settings_tab import build_settings_tab
@@ -32,6 +33,8 @@ def build_page(studio: Studio, hooks: Hooks) -> gr.Blocks:
             Tab("txt2img", partial(build_generate_tab, page, studio, TXT2IMG)),
             Tab("img2img", partial(build_generate_tab, page, studio, IMG2IMG)),
             Tab("Inpaint", partial(build_generate_tab, page, studio, INPAINT)),
+            Tab("Extras", partial(build_generate_tab, page, studio, EXTRAS)),
+            Tab("History", build_history_tab),
             *ui.tabs,
             Tab("Settings", partial(build_settings_tab, page, studio)),
         )
