@@ -39,15 +39,6 @@ class Hires(BaseModel):
         tabs=(),
         help="The id of a picture kept by POST /api/inputs: it takes the place of the first pass.",
     )
-    hr_upscaler: str = param(
-        "Latent",
-        choices="hires_upscalers",
-        label="Hires upscaler",
-        needs="enable_hr",
-        group="hires",
-        tabs=HIRES_TABS,
-        help="What enlarges the first picture. The latent ones need a denoising strength above 0.5.",
-    )
     hr_scale: float = param(
         2.0,
         ge=1,
@@ -58,18 +49,6 @@ class Hires(BaseModel):
         group="hires",
         tabs=HIRES_TABS,
         help="How many times wider and higher the second picture is.",
-    )
-    hr_second_pass_steps: int = param(
-        0,
-        ge=0,
-        le=1000,
-        slider=(0, 150, 1),
-        label="Hires steps",
-        written="changed",
-        needs="enable_hr",
-        group="hires",
-        tabs=HIRES_TABS,
-        help="Steps of the second pass. 0: as many as in the first.",
     )
     hr_resize_x: int = param(
         0,
@@ -94,17 +73,26 @@ class Hires(BaseModel):
         tabs=HIRES_TABS,
         help="Likewise for the height. With both, what is too much is cropped.",
     )
-    hr_cfg: float = param(
-        0.0,
+    hr_second_pass_steps: int = param(
+        0,
         ge=0,
         le=1000,
-        slider=(0, 30, 0.5),
-        label="Hires CFG Scale",
+        slider=(0, 150, 1),
+        label="Hires steps",
         written="changed",
         needs="enable_hr",
         group="hires",
         tabs=HIRES_TABS,
-        help="CFG scale of the second pass. 0: that of the first.",
+        help="Steps of the second pass. 0: as many as in the first.",
+    )
+    hr_upscaler: str = param(
+        "Latent",
+        choices="hires_upscalers",
+        label="Hires upscaler",
+        needs="enable_hr",
+        group="hires",
+        tabs=HIRES_TABS,
+        help="What enlarges the first picture. The latent ones need a denoising strength above 0.5.",
     )
     hr_checkpoint_name: str = param(
         SAME_CHECKPOINT,
@@ -157,6 +145,18 @@ class Hires(BaseModel):
         group="hires",
         tabs=HIRES_TABS,
         help="Negative prompt of the second pass. Empty: that of the first.",
+    )
+    hr_cfg: float = param(
+        0.0,
+        ge=0,
+        le=1000,
+        slider=(0, 30, 0.5),
+        label="Hires CFG Scale",
+        written="changed",
+        needs="enable_hr",
+        group="hires",
+        tabs=HIRES_TABS,
+        help="CFG scale of the second pass. 0: that of the first.",
     )
 
     @property

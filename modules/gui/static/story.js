@@ -1,9 +1,12 @@
 // A picture's settings text under it, and what can be done with the picture.
 import { el, iconButton, setText } from "./element.js";
+import { enlarge } from "./enlarge.js";
 import { say } from "./message.js";
 import { useSettings } from "./prompt.js";
 import { sendBar } from "./send.js";
 import { download } from "./viewer.js";
+
+const HIRES_TAB = "txt2img";
 
 /** Gives {element, show(picture or null, the job that makes one or null)}. */
 export function story(tab) {
@@ -12,9 +15,13 @@ export function story(tab) {
   const text = el("div", { class: "story-text", id: `html_info_${tab}`, dir: "auto" });
   const file = el("p", { class: "story-file", dir: "auto" });
   const bar = sendBar(() => picture && { picture });
+  const larger = iconButton("enlarge", "Paint this picture larger, as Hires. fix is set", () => enlarge(tab, picture), {
+    text: "Hires",
+  });
   const actions = el(
     "div",
     { class: "story-actions" },
+    ...(tab === HIRES_TAB ? [larger] : []),
     iconButton("reuse", "Set the widgets as they were for this picture", () => useSettings(tab, picture.infotext), {
       text: "Reuse settings",
     }),
