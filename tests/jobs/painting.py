@@ -55,7 +55,11 @@ class PaintingEngine:
 
     def abilities(self) -> Abilities:
         return Abilities(
-            ("Euler", "Euler a", "DPM++ 2M"), ("Automatic", "Karras"), {"Euler": "Uniform"}, ("cpu",), "f32"
+            ("Euler", "Euler a", "DPM++ 2M"),
+            ("Automatic", "Karras"),
+            {"Euler": "Uniform"},
+            devices=("cpu",),
+            dtype="f32",
         )
 
     def load(self, checkpoint: str, vae: str, emit: Callable[[Event], None], job: str = "") -> None:

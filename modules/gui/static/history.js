@@ -57,10 +57,16 @@ class History extends HTMLElement {
 
   bar() {
     let timer = null;
-    const look = (search) => library.look(search);
+    let typing = {};
+    const look = (search) => {
+      clearTimeout(timer);
+      library.look({ ...typing, ...search });
+      typing = {};
+    };
     const later = (search) => {
       clearTimeout(timer);
-      timer = setTimeout(() => look(search), TYPING_PAUSE);
+      typing = { ...typing, ...search };
+      timer = setTimeout(() => look({}), TYPING_PAUSE);
     };
     const typed = (name, attributes) => {
       const box = el("input", { id: `history_${name}`, autocomplete: "off", spellcheck: "false", ...attributes });
@@ -337,7 +343,8 @@ class History extends HTMLElement {
     this.undo = null;
   }
 
-  askToEmpty() {
+  async askToEmpty() {
+    await library.refresh(); // the number that is asked about is the number that goes
     const count = library.facts.trashed;
     const empty = () => {
       menu.hidePopover();
