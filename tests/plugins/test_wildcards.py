@@ -185,4 +185,22 @@ class TestTheExtension:
         assert self.drawn(hooks, folder, f"__{name}__").prompts[0] == f"__{name}__"
 
     def test_its_folder_is_a_setting(self, hooks: Hooks) -> None:
-        assert SETTINGS.get("wildcards_folder").default == "wildcards"
+        assert SETTINGS.get("wildcards_folder").default == "wildcards; extensions/*/wildcards"
+
+    def test_of_several_folders_the_first_that_has_the_file_counts(self, hooks: Hooks, folder: Path) -> None:
+        pack = folder.parent / "extensions" / "pack" / "wildcards"
+        pack.mkdir(parents=True)
+        (pack / "animal.txt").write_text("never")
+        (pack / "plant.txt").write_text("fern")
+        patterns = f"{folder}; {folder.parent}/extensions/*/wildcards"
+        run = SimpleNamespace(settings={"wildcards_folder": patterns}, notes={})
+        batch = SimpleNamespace(prompts=["__plant__ __animal__"], negative_prompts=[""], seeds=[1])
+        hooks.call("batch_starting", run=run, batch=batch)
+        assert batch.prompts[0] in ("fern cat", "fern dog")
+
+    def test_the_second_passs_own_prompts_are_drawn_too(self, hooks: Hooks, folder: Path) -> None:
+        run = SimpleNamespace(settings={"wildcards_folder": str(folder)}, notes={})
+        batch = SimpleNamespace(prompts=["a __animal__"], negative_prompts=["{fog}"], seeds=[1])
+        hooks.call("prompts_ready", run=run, batch=batch)
+        assert batch.prompts[0] in ("a cat", "a dog")
+        assert run.notes == {}
