@@ -41,8 +41,8 @@ def main() -> None:
     lines = [
         "# Samplers",
         "",
-        f"Beside the network, {STEPS} steps, latents {SHAPE}, one thread, median of {RUNS} runs; a step of the full-size "
-        f"network takes {step:.1f} s here. Written by `python -m benchmarks.samplers`.",
+        f"Beside the network, {STEPS} steps, latents {SHAPE}, one thread, median of {RUNS} runs; a step of the "
+        f"full-size network takes {step:.1f} s here. Written by `python -m benchmarks.samplers`.",
         "",
         "| sampler | ms a step | share of a full-size step | with every moment heard, ms |",
         "|---|---|---|---|",
