@@ -43,6 +43,7 @@ SECTIONS = {
     "refiner": "Refiner",
     "variation": "Variations of the seed",
     "sampler": "Sampler and schedule",
+    "language": "How prompts are read",
     "files": "Files and folders",
 }
 
@@ -95,6 +96,8 @@ def build_generate_tab(page: gr.Blocks, studio: Studio, tab: str, declared: Mapp
             if form.group("prompt"):
                 with gr.Column(elem_classes=["words"], elem_id=f"{tab}_toprow"):
                     form.add(form.group("prompt"))
+                    form.add(form.group("styles"))
+                    markup(f'<easel-styles tab="{tab}"></easel-styles>', elem_id=f"{tab}_styles_row")
             with gr.Column(elem_classes=["knobs"]):
                 _knobs(form)
             generate = _actions(tab)

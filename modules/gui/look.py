@@ -13,6 +13,7 @@ SHEETS = (
     "widgets",
     "frame",
     "desk",
+    "styles",
     "stage",
     "source",
     "tray",

@@ -106,6 +106,28 @@ def test_tokens_are_counted_while_one_types(person: Visit, paced: PacedProgram) 
     person.page.wait_for_function("document.querySelector('#txt2img_token_counter').textContent === '3/75'")
     person.page.fill("#txt2img_neg_prompt textarea", "blurry " * 80)
     person.page.wait_for_function("document.querySelector('#txt2img_negative_token_counter').textContent === '80/150'")
+    person.page.fill(PROMPT, "[cat:a large red dog:3] AND (cat")
+    person.page.wait_for_function("document.querySelector('#txt2img_token_counter').textContent === '4/75'")
+    assert "never closed" in person.page.inner_text("#txt2img_prompt .remarks")
+
+
+def test_styles_are_kept_chosen_and_written_into_the_prompt(person: Visit, paced: PacedProgram) -> None:
+    page, row = person.page, "#txt2img_styles_row"
+    page.fill(PROMPT, "{prompt}, ink")
+    page.wait_for_function("JSON.parse(localStorage['easel.txt2img']).values.prompt === '{prompt}, ink'")
+    page.click(f"{row} >> text=Save as style")
+    page.fill(f"{row} .style-name", "drawing")
+    page.press(f"{row} .style-name", "Enter")
+    page.wait_for_function(f"document.querySelector('{row} select option[value=drawing]')")
+    page.fill(PROMPT, "a cat")
+    page.select_option(f"{row} select", "drawing")
+    page.wait_for_function(f"document.querySelector('{row} .style-chips .chip')")
+    page.click(GENERATE)
+    page.wait_for_function("document.querySelector('.story-prompt')?.textContent === 'a cat, ink'")
+    assert page.input_value(PROMPT) == "a cat"
+    page.click(f"{row} >> text=Apply")
+    page.wait_for_function(f"document.querySelector('{PROMPT}').value === 'a cat, ink'")
+    page.wait_for_function(f"!document.querySelector('{row} .style-chips .chip')")
 
 
 def test_presets_and_small_buttons_set_the_widgets(person: Visit, paced: PacedProgram) -> None:

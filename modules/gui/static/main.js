@@ -18,6 +18,7 @@ import { registerTarget } from "./send.js";
 import "./source.js";
 import { shownSeed } from "./stage.js";
 import "./stops.js";
+import "./styles.js";
 import { store } from "./store.js";
 import "./tabs.js";
 import "./theme.js";

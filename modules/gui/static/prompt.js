@@ -2,13 +2,15 @@
 import { el, mounted, setText } from "./element.js";
 import { attempt, say } from "./message.js";
 import { ask } from "./server.js";
-import { apply, changes } from "./values.js";
+import { apply, changes, form } from "./values.js";
 
 const PAUSE = 250;
 const BOXES = [
   ["prompt", "token_counter", "Tokens in the prompt"],
   ["neg_prompt", "negative_token_counter", "Tokens in the negative prompt"],
 ];
+// What else of a request the counting depends on.
+const READ = ["steps", "styles", "emphasis", "comma_padding_backtrack", "enable_prompt_comments", "use_old_scheduling"];
 const SETTINGS = /\bSteps: \d+, Sampler: /;
 const WEIGHT_STEP = 0.1;
 
@@ -17,18 +19,25 @@ async function prepare(tab, [id, counter, label]) {
   box.dir = "auto";
   box.spellcheck = false;
   const count = el("span", { class: "tokens", id: `${tab}_${counter}`, title: label }, "0/75");
-  box.closest(".block").append(count);
+  const remarks = el("p", { class: "remarks", role: "status" });
+  box.closest(".block").append(count, remarks);
 
   let timer = null;
   let counted = null;
   const recount = () => {
     clearTimeout(timer);
     timer = setTimeout(async () => {
-      if (box.value === counted) return;
-      counted = box.value;
-      const answer = await ask("/api/tokens", { text: counted.toWellFormed?.() ?? counted }).catch(() => null);
-      if (!answer || box.value !== counted) return;
+      const { values } = form(tab);
+      const read = Object.fromEntries(READ.filter((name) => values[name] != null).map((name) => [name, values[name]]));
+      const text = box.value.toWellFormed?.() ?? box.value;
+      const asked = { ...read, text, negative: id !== "prompt" };
+      const key = JSON.stringify(asked);
+      if (key === counted) return;
+      counted = key;
+      const answer = await ask("/api/tokens", asked).catch(() => null);
+      if (!answer || key !== counted) return;
       setText(count, `${answer.tokens}/${answer.room}`);
+      setText(remarks, answer.remarks.join(" "));
     }, PAUSE);
   };
   box.addEventListener("input", recount);
