@@ -1,46 +1,30 @@
 """The settings text ("parameters") inside picture files, where A1111 and its relatives put it and look for it.
 
-PNG: text chunk `parameters`. JPEG, WebP, AVIF: EXIF UserComment, encoded as UNICODE. GIF: the comment. NovelAI's PNGs
-keep a JSON of their own, which is translated. A text file beside a picture counts where the picture says nothing.
+PNG: text chunk `parameters`. JPEG, WebP, AVIF: EXIF UserComment, encoded as UNICODE. GIF: the comment. What other
+programs write in their own way is translated. A text file beside a picture counts where the picture says nothing.
 """
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import piexif
 from piexif.helper import UserComment
 from PIL import Image
 
+from .foreign import translated
 from .opening import opened
 
 log = logging.getLogger("easel.imaging")
 
 KEYWORD: Final = "parameters"
 LONGEST_JPEG_EXIF: Final = 65_533 - 6  # bytes of an APP1 segment after its length and "Exif\0\0"
+LONGEST_TEXT: Final = 1_000_000  # characters of a settings text; a longer one is none
+LARGEST_EXIF: Final = 8 << 20  # bytes
 LONGEST_SIDECAR: Final = 1 << 20  # bytes of a text file beside a picture; a longer one is about something else
-
-_NOVELAI_SAMPLERS: Final = {
-    "k_euler": "Euler",
-    "k_euler_ancestral": "Euler a",
-    "k_lms": "LMS",
-    "k_heun": "Heun",
-    "k_dpm_2": "DPM2",
-    "k_dpm_2_ancestral": "DPM2 a",
-    "k_dpm_fast": "DPM fast",
-    "k_dpm_adaptive": "DPM adaptive",
-    "k_dpmpp_2m": "DPM++ 2M",
-    "k_dpmpp_2s_ancestral": "DPM++ 2S a",
-    "k_dpmpp_sde": "DPM++ SDE",
-    "k_dpmpp_2m_sde": "DPM++ 2M SDE",
-    "ddim": "DDIM",
-    "plms": "PLMS",
-}
 
 
 @dataclass(frozen=True)
@@ -81,9 +65,22 @@ def storable(text: str) -> str:
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
+def texts_in(image: Image.Image) -> dict[str, str]:
+    """All texts in a picture file by their keywords, EXIF's comment as `UserComment`."""
+    texts = {str(key): value for key, value in image.info.items() if isinstance(value, str)}
+    return {**texts, **_exif_texts(image.info.get("exif"))}
+
+
 def _parameters(image: Image.Image) -> str | None:
-    info = image.info
-    return _user_comment(info.get("exif")) or info.get(KEYWORD) or _gif_comment(image) or _novelai(image)
+    """A1111's text where there is one, else what another program's data says in A1111's words."""
+    texts = texts_in(image)
+    text = texts.get("UserComment") or texts.get(KEYWORD) or _gif_comment(image) or ""
+    if len(text) > LONGEST_TEXT:
+        log.info("The settings text of a picture has %d characters and is left aside.", len(text))
+        text = ""
+    if text and not text.lstrip().startswith("{"):
+        return text
+    return translated(texts, image.size) or text
 
 
 def _sidecar(path: Path) -> str:
@@ -98,15 +95,21 @@ def _sidecar(path: Path) -> str:
         return ""
 
 
-def _user_comment(data: bytes | None) -> str | None:
-    if not data:
-        return None
+def _exif_texts(data: bytes | None) -> dict[str, str]:
+    """EXIF's comment, and what ComfyUI writes into the camera's name: `prompt:{...}`."""
+    if not isinstance(data, bytes) or not 0 < len(data) < LARGEST_EXIF:
+        return {}
     try:
-        comment = piexif.load(data).get("Exif", {}).get(piexif.ExifIFD.UserComment, b"")
-        return _decoded(comment).rstrip("\0")
+        tables = piexif.load(data)
+        texts = {"UserComment": _decoded(tables.get("Exif", {}).get(piexif.ExifIFD.UserComment, b"")).rstrip("\0")}
+        for tag in (piexif.ImageIFD.Make, piexif.ImageIFD.Model, piexif.ImageIFD.ImageDescription):
+            keyword, colon, text = tables.get("0th", {}).get(tag, b"").decode(errors="replace").partition(":")
+            if colon and keyword.lower() in ("prompt", "workflow"):
+                texts[keyword.lower()] = text.rstrip("\0")
+        return {keyword: text for keyword, text in texts.items() if text}
     except Exception as error:  # piexif raises whatever a broken table leads it to
         log.info("The EXIF data of a picture cannot be read: %s", error)
-        return None
+        return {}
 
 
 def _decoded(comment: bytes) -> str:
@@ -123,20 +126,3 @@ def _decoded(comment: bytes) -> str:
 def _gif_comment(image: Image.Image) -> str | None:
     comment = image.info.get("comment") if image.format == "GIF" else None
     return comment.decode("utf-8", errors="replace") if isinstance(comment, bytes) else comment
-
-
-def _novelai(image: Image.Image) -> str | None:
-    """NovelAI's description as A1111 would have written it; its pictures are made with clip skip 2 and ENSD 31337."""
-    if image.info.get("Software") != "NovelAI":
-        return None
-    try:
-        made: Mapping[str, Any] = json.loads(image.info["Comment"])
-        sampler = _NOVELAI_SAMPLERS.get(made["sampler"], "Euler a")
-        return (
-            f"{image.info['Description']}\nNegative prompt: {made['uc']}\n"
-            f"Steps: {made['steps']}, Sampler: {sampler}, CFG scale: {made['scale']}, Seed: {made['seed']}, "
-            f"Size: {image.width}x{image.height}, Clip skip: 2, ENSD: 31337"
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        log.info("The NovelAI settings of a picture cannot be read: %r", error)
-        return None

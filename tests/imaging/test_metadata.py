@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 import zlib
 
 import numpy
@@ -95,8 +96,43 @@ def test_novelais_settings_are_translated() -> None:
     info.add_text("Comment", json.dumps(made))
     assert read_parameters(saved("png", pnginfo=info)) == (
         "a cat\nNegative prompt: dogs\n"
-        "Steps: 28, Sampler: DPM++ 2M, CFG scale: 11, Seed: 5, Size: 4x4, Clip skip: 2, ENSD: 31337"
+        "Steps: 28, Sampler: DPM++ 2M, CFG scale: 11, Seed: 5, Size: 4x4, Clip skip: 2, ENSD: 31337, "
+        "Made with: NovelAI"
     )
+
+
+def test_comfyuis_graph_in_a_webp_is_found_where_its_camera_would_be() -> None:
+    graph = {
+        "1": {"class_type": "KSampler", "inputs": {"seed": 5, "steps": 9, "cfg": 4.5, "sampler_name": "lcm"}},
+        "2": {"class_type": "SaveImage", "inputs": {"images": ["1", 0]}},
+    }
+    data = piexif.dump(
+        {"0th": {piexif.ImageIFD.Make: b"workflow:{}", piexif.ImageIFD.Model: b"Prompt:" + json.dumps(graph).encode()}}
+    )
+    assert read_parameters(saved("webp", exif=data)) == (
+        "Steps: 9, Sampler: LCM, CFG scale: 4.5, Seed: 5, Size: 4x4, RNG: CPU, Made with: ComfyUI"
+    )
+
+
+def test_a_text_of_twenty_megabytes_is_no_settings_text_and_costs_no_time() -> None:
+    info = PngImagePlugin.PngInfo()
+    info.add_text("parameters", "a" * 20_000_000)
+    content = saved("png", pnginfo=info)
+    began = time.process_time()
+    assert read_parameters(content) is None
+    assert time.process_time() - began < 2
+
+
+@pytest.mark.parametrize("keyword", ["prompt", "workflow", "Comment", "parameters", "invokeai_metadata"])
+def test_json_nested_without_end_or_larger_than_any_is_left_aside(keyword: str) -> None:
+    for text in ("[" * 200_000, '{"a":' * 100_000, "{" + '"a": [1, 2], ' * 400_000):
+        info = PngImagePlugin.PngInfo()
+        info.add_text("Software", "NovelAI")
+        info.add_text(keyword, text)
+        began = time.process_time()
+        found = read_parameters(saved("png", pnginfo=info))
+        assert time.process_time() - began < 2
+        assert found in (None, text)
 
 
 @pytest.mark.parametrize("comment", ["", "not json", "[]", "{}"])
