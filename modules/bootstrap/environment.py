@@ -10,14 +10,18 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Requirements:
-    """A requirements file (what is wanted) with its constraints file (the exact version of everything it brings)."""
+    """A requirements file (what is wanted) with its constraints file (the exact version of everything it brings), and
+    a file of what is installed `alone`, without what it asks for in turn.
+    """
 
     name: str
     file: Path
     constraints: Path
+    alone: Path | None = None
 
     def text(self) -> str:
-        return f"{self.file.read_text(encoding='utf-8')}\n{self.constraints.read_text(encoding='utf-8')}"
+        files = (self.file, self.constraints, *((self.alone,) if self.alone else ()))
+        return "\n".join(file.read_text(encoding="utf-8") for file in files)
 
 
 @dataclass(frozen=True)

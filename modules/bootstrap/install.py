@@ -55,6 +55,10 @@ def install(environment: Environment, requirements: Requirements, lock: int) -> 
     if index := os.environ.get("TORCH_INDEX_URL"):  # as in A1111: another build of torch, such as +cpu or +cu126
         command += ["--extra-index-url", index]
     _run([*command, "--no-compile"], environment, lock)
+    if requirements.alone and requirements.alone.stat().st_size:
+        _run(
+            [*_pip_install(environment), "--no-deps", "--no-compile", "-r", str(requirements.alone)], environment, lock
+        )
     _compile(environment, lock)
     environment.write_stamp(requirements)
 

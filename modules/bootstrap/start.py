@@ -14,7 +14,7 @@ from .environment import Environment, Requirements
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = Environment(ROOT / ".venv")
 CONSTRAINTS = ROOT / "constraints.txt"
-WEBUI = Requirements("webui", ROOT / "requirements.txt", CONSTRAINTS)
+WEBUI = Requirements("webui", ROOT / "requirements.txt", CONSTRAINTS, alone=ROOT / "requirements-alone.txt")
 TESTS = Requirements("tests", ROOT / "tests" / "requirements.txt", CONSTRAINTS)
 SKIP_INSTALL = "--skip-install"
 

@@ -61,7 +61,8 @@ def program(tmp_path: Path) -> Program:
         ROOT / "modules/bootstrap", root / "modules/bootstrap", ignore=shutil.ignore_patterns("__pycache__")
     )
     (root / "modules/app.py").write_text(APP)
-    (root / "constraints.txt").write_text("")
+    for file in ("constraints.txt", "requirements-alone.txt"):
+        (root / file).write_text("")
     (root / "requirements.txt").write_text("pebble==1.0\n")
     write_wheel(wheels, "pebble", "1.0")
     made = Program(root, wheels)
@@ -70,13 +71,14 @@ def program(tmp_path: Path) -> Program:
     return made
 
 
-def write_wheel(folder: Path, name: str, version: str) -> None:
+def write_wheel(folder: Path, name: str, version: str, requires: str = "") -> None:
     """A wheel of one module, `name`, whose `version` is what it says."""
+    wants = f"Requires-Dist: {requires}\n" if requires else ""
     folder.mkdir(exist_ok=True)
     about = f"{name}-{version}.dist-info"
     with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
         wheel.writestr(f"{name}.py", f"version = {version!r}\n")
-        wheel.writestr(f"{about}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        wheel.writestr(f"{about}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{wants}")
         wheel.writestr(
             f"{about}/WHEEL", "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import re
 import subprocess
@@ -23,6 +24,19 @@ def _pins(file: Path) -> set[tuple[str, str]]:
 def test_the_constraints_hold_every_direct_pin(requirements) -> None:
     direct = {pin for pin in _pins(requirements.file) if pin[0] != "torch"}
     assert direct <= _pins(CONSTRAINTS), "make constraints.txt anew: its first lines say how"
+
+
+def test_what_is_installed_alone_is_pinned_and_what_it_needs_is_there() -> None:
+    """Its own requirements are not looked at when it is installed; torchvision is left out on purpose."""
+    named = {name for name, _ in _pins(WEBUI.alone)}
+    there = {name for name, _ in _pins(WEBUI.file)} | {name for name, _ in _pins(CONSTRAINTS)} | named
+    needed = {
+        re.match(r"[\w.-]+", line)[0].lower().replace("_", "-")
+        for name in named
+        for line in importlib.metadata.requires(name) or ()
+        if "extra ==" not in line
+    }
+    assert needed - {one.replace("_", "-") for one in there} <= {"torchvision"}
 
 
 def test_the_constraints_leave_torch_and_its_device_libraries_free() -> None:

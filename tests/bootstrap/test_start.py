@@ -16,11 +16,15 @@ from .conftest import Program, write_wheel
 
 
 def test_the_first_start_installs_and_the_app_runs_in_the_environment(program: Program) -> None:
+    """What is installed alone comes without what it asks for."""
+    write_wheel(program.wheels, "moss", "2.0", requires="a-boulder-that-nobody-has")
+    (program.root / "requirements-alone.txt").write_text("moss==2.0\n")
     first = program.start("--port", "7861")
     assert first.returncode == 3, first.stderr
     assert "Installing requirements.txt." in first.stdout
     assert f"started {program.environment.folder} ['--port', '7861']" in first.stdout
     assert (program.environment.site_packages / "pebble.py").exists()
+    assert (program.environment.site_packages / "moss.py").exists()
     assert "Successfully installed pebble-1.0" in program.environment.log.read_text()
 
 
