@@ -1,8 +1,9 @@
-"""SHA-256 of model files, computed once per content and remembered."""
+"""SHA-256 of model files, and what they are: found out once per content and remembered."""
 
 from __future__ import annotations
 
 import hashlib
+import os
 import sqlite3
 import threading
 from pathlib import Path
@@ -18,7 +19,8 @@ def short_hash(sha256: str) -> str:
 
 
 class HashCache:
-    """Remembers hashes in one SQLite file, keyed by path, size and time of change. Safe to use from many threads.
+    """Remembers hashes, and what files were found to be, in one SQLite file, keyed by path, size and time of change.
+    Safe to use from many threads.
 
     It holds nothing that cannot be computed again: the file may be deleted whenever the program is not running.
     """
@@ -31,6 +33,11 @@ class HashCache:
         self._database.execute(
             "CREATE TABLE IF NOT EXISTS hashes (path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, sha256 TEXT)"
         )
+        self._database.execute(
+            "CREATE TABLE IF NOT EXISTS found"
+            " (path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, edition TEXT, content TEXT)"
+        )
+        self._database.execute("PRAGMA synchronous = OFF")  # thousands of rows at a first start; none is irreplaceable
 
     def known(self, path: Path, start: int = 0) -> str | None:
         """The SHA-256 of the file as it is now, from its byte `start` on, as 64 hex digits; None when it was not
@@ -61,6 +68,18 @@ class HashCache:
             with self._lock:
                 self._database.execute("INSERT OR REPLACE INTO hashes VALUES (?, ?, ?, ?)", row)
             return digest
+
+    def found(self, path: Path, identity: tuple[int, int], edition: str) -> str | None:
+        """What `remember_found` was told of the file as it is now, by the same edition of rules."""
+        query = "SELECT content FROM found WHERE path = ? AND size = ? AND mtime_ns = ? AND edition = ?"
+        with self._lock:
+            row = self._database.execute(query, (os.path.abspath(path), *identity, edition)).fetchone()
+        return row[0] if row else None
+
+    def remember_found(self, path: Path, identity: tuple[int, int], edition: str, content: str) -> None:
+        row = (os.path.abspath(path), *identity, edition, content)
+        with self._lock:
+            self._database.execute("INSERT OR REPLACE INTO found VALUES (?, ?, ?, ?, ?)", row)
 
     def close(self) -> None:
         with self._lock:

@@ -23,6 +23,7 @@ BITS = {"BOOL": 8, "U8": 8, "I8": 8, "F8_E4M3": 8, "F8_E5M2": 8, "F8_E8M0": 8, "
 BITS |= {"U16": 16, "I16": 16, "F16": 16, "BF16": 16, "U32": 32, "I32": 32, "F32": 32}
 BITS |= {"U64": 64, "I64": 64, "F64": 64, "C64": 64}
 
+TRUSTED = "Convert it to safetensors where you trust it."
 DOWNLOAD_AGAIN = "Download it again and compare its size with the one its page states."
 
 # How files that are often saved under a model's name begin, what they are, and what to do.
@@ -31,11 +32,11 @@ FOREIGN = (
     (b"<!doctype", "a web page", "Open the download page in a browser and save the file behind its download button."),
     (b"<html", "a web page", "Open the download page in a browser and save the file behind its download button."),
     (b"<?xml", "an XML text", DOWNLOAD_AGAIN),
-    (b"PK\x03\x04", "a PyTorch pickle or another zip archive", "Convert it to safetensors where you trust it."),
-    (b"\x80\x02", "a Python pickle", "Convert it to safetensors where you trust it."),
-    (b"\x80\x03", "a Python pickle", "Convert it to safetensors where you trust it."),
-    (b"\x80\x04", "a Python pickle", "Convert it to safetensors where you trust it."),
-    (b"\x80\x05", "a Python pickle", "Convert it to safetensors where you trust it."),
+    (b"PK\x03\x04", "a PyTorch pickle or another zip archive", TRUSTED),
+    (b"\x80\x02", "a Python pickle", TRUSTED),
+    (b"\x80\x03", "a Python pickle", TRUSTED),
+    (b"\x80\x04", "a Python pickle", TRUSTED),
+    (b"\x80\x05", "a Python pickle", TRUSTED),
     (b"GGUF", "a GGUF file", "Use the safetensors file of the same model."),
     (b"\x89PNG", "a PNG picture", "Check which file was renamed."),
     (b"\xff\xd8\xff", "a JPEG picture", "Check which file was renamed."),
@@ -111,6 +112,9 @@ def _header_text(path: Path, file: BinaryIO, size: int) -> bytes:
 
 
 def _refuse_foreign(path: Path, start: bytes) -> None:
+    if start[257:262] == b"ustar":
+        what = "a tar archive, as PyTorch wrote models before version 0.4"
+        raise UserError(f"{path.name} is not a safetensors file: it is {what}.", hint=TRUSTED)
     begins = start.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     for mark, what, hint in FOREIGN:
         if start.startswith(mark) or begins.startswith(mark.lower()):

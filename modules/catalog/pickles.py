@@ -204,19 +204,33 @@ def loaded(path: Path, machine: Machine) -> Any:
         raise refused(path, f"its table of tensors is not readable ({type(error).__name__})") from error
 
 
-def _tensors(content: Any, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, _Tensor]]:
-    """The tensors by name. A place in a list is a name too: hypernetworks keep pairs of tables."""
-    if isinstance(content, (list, tuple)) and not isinstance(content, (_Tensor, _Type, _Call)):
-        content = dict(enumerate(content))
-    if not isinstance(content, dict) or depth > DEEPEST:
+def _tensors(
+    content: Any, prefix: str = "", depth: int = 0, seen: set[int] | None = None
+) -> Iterator[tuple[str, _Tensor]]:
+    """The tensors by name. A place in a list is a name too: hypernetworks keep pairs of tables. Each table is looked
+    into once: one that holds itself many times would never come to an end.
+    """
+    seen = set() if seen is None else seen
+    items = _items(content)
+    if not items or depth > DEEPEST or id(content) in seen:
         return
-    # A ParameterDict, of which embeddings are made, has its tensors in an attribute.
-    inner = getattr(content, "__dict__", {}).get("_parameters", {})
-    for name, value in (*content.items(), *(inner.items() if isinstance(inner, dict) else ())):
+    seen.add(id(content))
+    for name, value in items:
         if isinstance(value, _Tensor):
             yield f"{prefix}{name}", value
         else:
-            yield from _tensors(value, f"{prefix}{name}.", depth + 1)
+            yield from _tensors(value, f"{prefix}{name}.", depth + 1, seen)
+
+
+def _items(content: Any) -> list[tuple[Any, Any]]:
+    """What a table or a list holds, by name or place; nothing of anything else."""
+    if type(content) in (list, tuple):
+        return list(enumerate(content))
+    if not isinstance(content, dict):
+        return []
+    # A ParameterDict, of which embeddings are made, has its tensors in an attribute.
+    inner = getattr(content, "__dict__", {}).get("_parameters", {})
+    return [*content.items(), *(inner.items() if isinstance(inner, dict) else ())]
 
 
 def _entry(tensor: _Tensor, members: Mapping[str, tuple[int, int]]) -> TensorEntry:

@@ -9,12 +9,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..core.errors import UserError
-from .declared import Declared, declared_facts
-from .detect import PAINTING, detect
+from .beside import read_card
+from .declared import Declared
+from .detect import PAINTING
 from .families import FAMILIES
+from .folders import detect_folder, is_diffusers_folder
 from .hashing import SHORT, HashCache, short_hash
 from .open import read_tensors
 from .pickles import SUFFIXES as PICKLES
+from .recognise import EDITION, Found, Recognised, found_in, with_everything
 
 SUFFIXES = (".safetensors", *PICKLES)
 FOLDERS = {"LoRA": "models/Lora", "VAE": "models/VAE", "embedding": "embeddings", "upscaler": "models/ESRGAN"}
@@ -139,9 +142,13 @@ def find_upscaler(models: Sequence[ModelFile], wanted: str) -> ModelFile:
 
 
 def vae_for(checkpoint: Path, vaes: Sequence[ModelFile]) -> ModelFile | None:
-    """The VAE that "Automatic" picks: the first usable one whose file name begins with the checkpoint's stem."""
-    stem = checkpoint.stem
-    return next((vae for vae in vaes if vae.path.name.startswith(stem) and not vae.problem), None)
+    """The VAE that "Automatic" picks: the one that the user prefers for this checkpoint (its card says so), else the
+    first usable one whose file name begins with the checkpoint's stem.
+    """
+    usable = [vae for vae in vaes if not vae.problem]
+    preferred = read_card(checkpoint).vae
+    chosen = next((vae for vae in usable if preferred and preferred in (*vae.names, vae.path.name)), None)
+    return chosen or next((vae for vae in usable if vae.path.name.startswith(checkpoint.stem)), None)
 
 
 def is_vae_name(path: Path) -> bool:
@@ -149,7 +156,9 @@ def is_vae_name(path: Path) -> bool:
 
 
 def model_files(directories: Iterable[Path]) -> Iterator[tuple[Path, Path]]:
-    """Model files as (folder given, path), each once; folders that are named like a file too. Links are followed."""
+    """Model files as (folder given, path), each once; folders that are named like a file too, and those in diffusers'
+    layout as one. Links are followed.
+    """
     seen: set[str] = set()
     for folder in directories:
         for root, folders, files in os.walk(folder, followlinks=True):
@@ -157,6 +166,10 @@ def model_files(directories: Iterable[Path]) -> Iterator[tuple[Path, Path]]:
                 folders.clear()
                 continue
             seen.add(real)
+            if root != str(folder) and is_diffusers_folder(Path(root)):
+                yield folder, Path(root)
+                folders.clear()
+                continue
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             for name in (*sorted(files), *folders):
                 if name.lower().endswith(SUFFIXES) and not name.startswith("."):
@@ -172,30 +185,43 @@ def _examine(folder: Path, path: Path, wanted: str, hashes: HashCache | None) ->
         known = hashes.known(path) if hashes else None
         digest = short_hash(known) if known else ""
         blank = replace(blank, size=status.st_size, mtime_ns=status.st_mtime_ns, short_hash=digest)
-        header = read_tensors(path)
-        declared = declared_facts(path, header.metadata)
+        known_as = _recognised(path, (status.st_size, status.st_mtime_ns), hashes)
     except UserError as error:
         return replace(blank, problem=str(error))
     except OSError as error:
         return replace(blank, problem=f"{path.name} cannot be read: {error.strerror}.")
-    found = detect(header)
+    found = known_as.detection
     return replace(
         blank,
         kind=found.kind,
         family_id=found.family_id,
         variant=found.variant,
         reason=found.reason,
-        declared=declared,
+        declared=known_as.declared,
         problem=_problem(path, found.kind, found.family_id, found.variant, found.reason, wanted),
     )
+
+
+def _recognised(path: Path, identity: tuple[int, int], hashes: HashCache | None) -> Recognised:
+    """What the file is; what it says itself is read once for as long as it stays as it is. Raises UserError."""
+    if path.is_dir() and is_diffusers_folder(path):
+        return Recognised(detect_folder(path), UNDECLARED)
+    remembered = hashes.found(path, identity, EDITION) if hashes else None
+    found = Found.from_text(remembered) if remembered else found_in(read_tensors(path))
+    if hashes and not remembered:
+        hashes.remember_found(path, identity, EDITION, found.as_text())
+    return with_everything(path, found, read_card(path))
 
 
 def _problem(path: Path, kind: str, family_id: str, variant: str, reason: str, wanted: str) -> str:
     """Why a readable file cannot serve as `wanted`, or ""."""
     family = FAMILIES.get(family_id)
     name = f"{family.name} {kind}" if family else kind
-    if kind == "unknown" and wanted == "upscaler":
+    if wanted == "upscaler" and kind not in ("checkpoint", "UNet", "VAE"):
         return ""
+    if kind == "diffusers folder" and wanted == "checkpoint":
+        what = f"{path.name} is a {name} ({variant})" if variant else f"{path.name} is a {name}"
+        return f"{what}, which cannot be loaded yet: {reason}. Use the single file of the same model."
     if kind == "unknown":
         return f"{path.name} is not a Stable Diffusion {wanted}: {reason}."
     if kind != wanted:

@@ -11,13 +11,15 @@ from diffusers.models.modeling_utils import no_init_weights
 from torch import nn
 
 from ..catalog.declared import Declared, declared_facts
-from ..catalog.detect import PAINTING, detect
+from ..catalog.detect import PAINTING, Detection, detect
 from ..catalog.families import FAMILIES, Family
 from ..catalog.header import Header
 from ..catalog.open import read_tensors
+from ..catalog.recognise import recognised
 from ..catalog.scan import ModelFile
 from ..core.errors import UserError
 from .families import RULES
+from .prepared import PreparedConv2d, prepare_network
 from .tensors import Stored, fill
 from .weights import Weights
 
@@ -36,8 +38,8 @@ def load_checkpoint(
     be, lacks tensors or contradicts itself.
     """
     header = read_tensors(file if isinstance(file, Path) else file.path)
-    declared = declared_facts(header.path, header.metadata)
-    family = _family(header)
+    known = recognised(header)
+    declared, family = known.declared, _family(header, known.detection)
     device, vae_dtype = torch.device(device), vae_dtype or dtype
     rules = RULES[family.id]()
     vae_network = _vae(vae, rules, family, device, vae_dtype) if vae else None
@@ -57,6 +59,7 @@ def load_checkpoint(
         dtype=dtype,
         vae_dtype=vae_dtype,
         stored={"unet": stored_unet, "text_encoder": stored_text},
+        vae_in_float32=_vae_in_float32,
     )
 
 
@@ -72,9 +75,16 @@ def with_vae(weights: Weights, vae: Path | None) -> Weights:
     return replace(weights, vae=network, vae_path=vae)
 
 
-def _family(header: Header) -> Family:
+def _vae_in_float32(weights: Weights) -> nn.Module:
+    """The model's VAE once more, in float32; with layers for the CPU where it has such."""
+    network = with_vae(replace(weights, vae_dtype=torch.float32), weights.vae_path).vae
+    if isinstance(weights.vae.decoder.conv_in, PreparedConv2d):
+        prepare_network(network)
+    return network
+
+
+def _family(header: Header, found: Detection) -> Family:
     """The family to load the file as. Raises UserError when it is not a checkpoint that can be loaded."""
-    found = detect(header)
     family = FAMILIES.get(found.family_id)
     if found.kind != "checkpoint" or family is None:
         raise UserError(

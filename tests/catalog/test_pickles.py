@@ -112,6 +112,59 @@ def test_tensors_beyond_their_numbers_and_truncated_files_are_refused(tmp_path):
             read_tensors(file)
 
 
+def test_a_table_that_holds_itself_many_times_comes_to_an_end(tmp_path):
+    table = {"weight": torch.zeros(2)}
+    path = tmp_path / "endless.pt"
+    for number in range(200):
+        table[f"again {number}"] = table
+    torch.save(table, path)
+    assert list(read_tensors(path).tensors) == ["weight"]
+
+
+def test_lists_inside_tables_are_looked_into(tmp_path):
+    path = tmp_path / "hypernetwork.pt"
+    torch.save({768: ({"linear.0.weight": torch.zeros(4, 2)}, {"linear.0.weight": torch.ones(4, 2)})}, path)
+    assert sorted(read_tensors(path).tensors) == ["768.0.linear.0.weight", "768.1.linear.0.weight"]
+
+
+@pytest.mark.parametrize("where", ["at the top", "in a table", "in a list", "as a key", "as a tensor's argument"])
+def test_a_hostile_name_is_found_however_deep_it_is_hidden(tmp_path, monkeypatch, where):
+    monkeypatch.chdir(tmp_path)
+    call = Calls(os.system, f"touch {TRACE}")
+    content = {
+        "at the top": call,
+        "in a table": {"state_dict": {"a": {"b": {"c": call}}}},
+        "in a list": [[[call]]],
+        "as a key": {(1, call): 2},
+        "as a tensor's argument": Calls(torch._utils._rebuild_parameter, call, False, None),
+    }[where]
+    path = write_program(tmp_path / "hidden.ckpt", pickle.dumps(content, protocol=2))
+    with pytest.raises(UserError, match=r"hidden\.ckpt is refused: it asks for (posix|nt)\.system"):
+        read_tensors(path)
+    assert not (tmp_path / TRACE).exists()
+
+
+@pytest.mark.parametrize("ending", [".ckpt", ".pt", ".pth", ".bin", ".safetensors"])
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"", "empty"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 4265146304\n", "Git LFS pointer"),
+        (b"<!DOCTYPE html><html><title>Log in</title>", "web page"),
+        (b"archive/".ljust(257, b"\0") + b"ustar\0" + bytes(4000), "tar archive"),
+    ],
+)
+def test_what_is_no_model_is_named_under_every_ending(tmp_path, ending, content, what):
+    path = tmp_path / f"model{ending}"
+    path.write_bytes(content)
+    assert what in examine(path).problem
+
+
+def test_a_folder_that_is_named_like_a_checkpoint_is_said_to_be_one(tmp_path):
+    (tmp_path / "x.ckpt").mkdir()
+    assert "x.ckpt is a folder" in examine(tmp_path / "x.ckpt").problem
+
+
 def test_bare_pickles_are_refused_by_name(tmp_path):
     path = tmp_path / "old.pt"
     path.write_bytes(pickle.dumps({"a": [1.0]}, protocol=2))
