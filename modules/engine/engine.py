@@ -160,7 +160,6 @@ class Engine:
         emit(LoadingModel(job, file.name))
         began = time.perf_counter()
         self._model = None  # the loader owns the weights: only if nobody else holds them can it make room
-        self._encoder.forget()
         weights = self._loader.open(file, vae_file.path if vae_file else None)
         self._model = Model(
             weights,

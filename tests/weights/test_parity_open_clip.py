@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from transformers.models.clip.configuration_clip import CLIPTextConfig
 from transformers.models.clip.modeling_clip import CLIPTextModel, CLIPTextModelWithProjection
 
+from modules.weights.emphasis import Reading
 from modules.weights.load import load_checkpoint
 from modules.weights.weights import Situation
 from tests.open_clip import CLIP_G, CLIP_L, refiner_shapes, sd2_shapes, sdxl_shapes
@@ -116,6 +117,38 @@ def test_sdxls_two_text_encoders_and_pooled_vector_equal_transformers(written, p
     expected = torch.cat([first, second.hidden_states[-2]], dim=-1)
     torch.testing.assert_close(told["text"], expected, rtol=0, atol=1e-5)
     torch.testing.assert_close(told["pooled"], second.text_embeds, rtol=0, atol=1e-5)
+
+
+@torch.inference_mode()
+def test_clip_skip_counts_in_sdxls_small_encoder_alone_and_only_when_asked(written, prompt_chunk):
+    ours, stored = written("sdxl", sdxl_shapes())
+    small = CLIPTextModel(CLIPTextConfig(**CLIP, num_hidden_layers=3, hidden_act="quick_gelu")).eval()
+    small.load_state_dict({name.removeprefix(CLIP_L): value for name, value in stored.items() if CLIP_L in name})
+    chunk = prompt_chunk(320, 1125)
+    usual = ours.states(chunk, Reading())
+    layers = small(torch.tensor([chunk.tokens]), output_hidden_states=True).hidden_states
+    for skip in (1, 3):
+        plain, skipped = ours.states(chunk, Reading(skip)), ours.states(chunk, Reading(skip, sdxl_clip_l_skip=True))
+        assert torch.equal(plain.hidden[0], usual.hidden[0])
+        torch.testing.assert_close(skipped.hidden[0], layers[-skip][0], rtol=0, atol=1e-5)
+        assert torch.equal(skipped.hidden[1], usual.hidden[1])
+
+
+@torch.inference_mode()
+def test_clip_skip_does_nothing_for_sd2(written, prompt_chunk):
+    ours, _ = written("sd2", sd2_shapes())
+    assert torch.equal(ours.encode([prompt_chunk(320)], clip_skip=12), ours.encode([prompt_chunk(320)]))
+
+
+@torch.inference_mode()
+def test_emphasis_restores_the_mean_of_each_of_sdxls_encoders(written, prompt_chunk):
+    ours, _ = written("sdxl", sdxl_shapes())
+    emphasis = [1.0, 1.5, *[1.0] * 75]
+    plain, strong = ours.encode([prompt_chunk(320)]), ours.encode([prompt_chunk(320, weights=emphasis)])
+    for part in (slice(0, 64), slice(64, 192)):
+        before, multiplied = plain["text"][..., part], plain["text"][..., part] * torch.tensor(emphasis)[:, None]
+        torch.testing.assert_close(strong["text"][..., part], multiplied * (before.mean() / multiplied.mean()))
+    assert torch.equal(strong["pooled"], plain["pooled"])
 
 
 @torch.inference_mode()
