@@ -25,7 +25,7 @@ from ..diffusion.denoiser import ModelSigmas
 from ..diffusion.schedules import schedule_names
 from ..weights.precision import Precision, choose_precision
 from ..weights.residency import Loader
-from ..weights.tiling import let_edges_meet
+from ..weights.seamless import let_edges_meet
 from .encode import Encoder
 from .extras import extras
 from .generate import generate
@@ -126,8 +126,8 @@ class Engine:
             self._hooks.call("generation_finished", run=run)
 
     def _make(self, run: Run, emit: Emit) -> None:
-        """The pictures of one part of a job. What is wrong with one file of a batch, or with a script's part, costs only
-        that.
+        """The pictures of one part of a job. What is wrong with one file of a batch, or one part of a script, costs
+        only that.
         """
         try:
             model = self._open(run.request.checkpoint, run.request.vae, emit, run.job)
