@@ -169,11 +169,16 @@ def _note(run: Run, texts: Sequence[str], model: Model) -> None:
 def _turns(toward: list[list[_Encoded]], away: list[_Encoded], device: torch.device) -> Iterator[Turn]:
     """What to steer by, from each call on at which anything changes."""
     everything = [*(one for row in toward for one in row), *away]
-    texts: list[str] = []
+    known: dict[tuple[str, ...], Turn] = {}  # prompts that alternate say the same again and again
+    texts: tuple[str, ...] = ()
     for call in sorted({0, *(change for one in everything for change in one.part.changes)}):
-        before, texts = texts, [one.part.at(call) for one in everything]
-        if texts != before:
-            yield Turn(call, _conditionals(toward, call, device), _stacked([one.at(call) for one in away]))
+        before, texts = texts, tuple(one.part.at(call) for one in everything)
+        if texts == before:
+            continue
+        if texts not in known:
+            unconditional = _stacked([one.at(call) for one in away])
+            known[texts] = Turn(call, _conditionals(toward, call, device), unconditional)
+        yield replace(known[texts], first=call)
 
 
 def _conditionals(toward: list[list[_Encoded]], call: int, device: torch.device) -> list[Conditional]:

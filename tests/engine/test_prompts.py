@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
+from shutil import copyfile
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from modules.engine.encode import Conditioning
 from modules.engine.engine import Engine
 from modules.text.tokenizer import encode
 from tests.conftest import folders_in
+from tests.toy import write_toy_checkpoint
 
 from .conftest import pictures, told
 
@@ -298,6 +300,18 @@ def test_every_chunk_is_encoded_once_and_remembered_for_the_next_job(paint, pain
     painter._encoder.forget()
     paint(prompt="whale")
     assert len(counted.chunks) == 8
+
+
+def test_what_was_encoded_outlives_its_model(tmp_path, toy_checkpoint, monkeypatch):
+    write_toy_checkpoint(tmp_path / "both" / "other.safetensors", seed=1)
+    copyfile(toy_checkpoint, tmp_path / "both" / "toy.safetensors")
+    engine = Engine(folders_in(tmp_path, tmp_path / "both" / "toy.safetensors"), Hooks())
+    told(engine, prompt="whale", checkpoint="toy", steps=1)
+    counted = Counted(engine._model.weights, monkeypatch)
+    for checkpoint, chunks in (("other", 2), ("toy", 2), ("other", 2)):
+        told(engine, prompt="whale", checkpoint=checkpoint, steps=1)
+        assert len(counted.chunks) == chunks
+    engine.close()
 
 
 def test_two_passes_of_hires_encode_a_prompt_once(paint, painter, monkeypatch):
