@@ -22,6 +22,7 @@ from .core.settings import Settings
 from .imaging.masks import Rectangle
 from .imaging.scene import painted_part
 from .jobs.bus import Bus, Watcher
+from .jobs.collection import Collection
 from .jobs.database import Database
 from .jobs.dispatcher import Dispatcher, EngineState
 from .jobs.extras import extras_request
@@ -54,7 +55,8 @@ OLD_SCHEDULES = ("Karras", "Exponential")
 class Studio:
     """One data folder, one queue, one engine. Raises UserError when the folder is in use or cannot be written.
 
-    `library` is the history as a collection: searching, stars, the trash, folders indexed in place.
+    `library` is the history as a collection: searching, stars, the trash, folders indexed in place. `collection` is
+    the models: what each is, its card, its preview.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class Studio:
         self._thumbnails = folders.data / "thumbnails"
         self.library = self._made_library()
         self._models = Models(folders)
+        self.collection = Collection(folders, self._models_changed)
         self._inputs = InputPictures(folders.inputs)
         self.styles = Styles(folders.styles_files)
         saver = Saver(folders, settings, hooks, self._history, log_place)
@@ -96,6 +99,7 @@ class Studio:
         self.library.index.close(seconds)
         self._dispatcher.close(seconds)
         self._database.close()
+        self.collection.close()
         self._models.close()
 
     def submit(self, values: Mapping[str, Any], tab: str = "txt2img", owner: str = "") -> Job:
@@ -318,6 +322,12 @@ class Studio:
         tell = partial(self._bus.tell, "indexing")
         index = FolderIndex(self._database, self._history, tell, changed)
         return Library(self._database, self._history, trash, index, self._thumbnails, changed)
+
+    def _models_changed(self, model: str) -> None:
+        """More is known of a model, or ("") files or cards are other ones than before."""
+        if not model:
+            self._models.refresh()
+        self._bus.tell("models", {"id": model})
 
     def _checkpoint_to_load(self) -> str:
         """`checkpoint_at_start`; that it is not the one which the settings name is noted as a problem."""

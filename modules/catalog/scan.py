@@ -102,6 +102,11 @@ def scan_upscalers(models: Path, hashes: HashCache | None = None) -> list[ModelF
     return _sorted(_examine(folder, path, "upscaler", hashes) for folder, path in model_files(folders))
 
 
+def scan_for(wanted: str, directories: Iterable[Path], hashes: HashCache | None = None) -> list[ModelFile]:
+    """All model files in `directories` and below; for those of another kind than `wanted` that is their problem."""
+    return _sorted(_examine(folder, path, wanted, hashes) for folder, path in model_files(directories))
+
+
 def examine(path: Path, wanted: str = "checkpoint", hashes: HashCache | None = None) -> ModelFile:
     """One file by its path, as `scan` would list it."""
     return _examine(path.parent, path, wanted, hashes)

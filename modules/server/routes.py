@@ -20,6 +20,7 @@ from .gatekeeper import Gatekeeper
 from .inputs_routes import inputs_router
 from .jobs_routes import jobs_router
 from .library_routes import library_router
+from .models_routes import models_router
 from .pictures_routes import pictures_router
 from .prompt_routes import prompt_router
 from .studio_routes import studio_router
@@ -66,6 +67,7 @@ def build_app(studio: Studio, gate: Gate) -> GatedApp:
     tell_errors(app)
     for build in (jobs_router, studio_router, prompt_router, pictures_router, inputs_router, events_router):
         app.include_router(build(studio))
+    app.include_router(models_router(studio))
     app.include_router(library_router(studio, gate))
     app.router.routes.append(OwnFilesOnly("/static", app=PageFiles(directory=PAGE_FILES, check_dir=False)))
     return app

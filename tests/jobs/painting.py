@@ -110,7 +110,10 @@ class PaintingEngine:
 def folders_in(root: Path, checkpoints: tuple[str, ...] = ("toy",)) -> Folders:
     """An installation with these checkpoints."""
     models = root / "models" / "Stable-diffusion"
-    folders = Folders(root, root / "data", root / "models", root / "outputs", (), (models,), (root / "models" / "VAE",))
+    vaes, loras, embeddings = ((root / "models" / name,) for name in ("VAE", "Lora", "embeddings"))
+    folders = Folders(
+        root, root / "data", root / "models", root / "outputs", (), (models,), vaes, loras=loras, embeddings=embeddings
+    )
     for name in checkpoints:
         if not (models / f"{name}.safetensors").exists():
             models.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,345 @@
+"""The models as a collection: what each is, what its owner wrote about it, how it looks."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import queue
+import re
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..catalog.beside import (
+    OURS,
+    Card,
+    beside,
+    preview_of,
+    read_card,
+    read_civitai,
+    trained_words,
+    write_card,
+    write_trained_words,
+)
+from ..catalog.families import FAMILIES
+from ..catalog.hashing import HashCache, short_hash
+from ..catalog.open import read_tensors
+from ..catalog.scan import UPSCALER_FOLDERS, ModelFile, scan, scan_for, scan_vaes
+from ..core.errors import UserError
+from ..core.files import Folders, write_atomically
+from ..imaging.thumbnails import thumbnail
+from . import model_files
+from .queue import NotFound
+
+KINDS = ("checkpoint", "VAE", "LoRA", "embedding", "upscaler")
+ID_DIGITS = 16
+LONGEST_VALUE = 4000  # characters of one piece of metadata that are shown
+MOST_TAGS = 24  # of the tags that a LoRA was trained on
+PREVIEW_SIDE = 768  # pixels
+# What the page calls the card's fields, and what A1111 does.
+FIELDS = {
+    "description": "description",
+    "notes": "notes",
+    "trigger_words": "activation text",
+    "negative_text": "negative text",
+    "preferred_weight": "preferred weight",
+    "vae": "vae",
+}
+OWN_FIELDS = ("family", "variant", "prediction_type", "native_size", "recommended")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One model file, its card, and the time of change of the picture beside it; None without one."""
+
+    id: str
+    kind: str
+    model: ModelFile
+    card: Card
+    preview: int | None
+
+    @property
+    def root(self) -> Path:
+        """The models folder that it lies in or below."""
+        return self.model.path.parents[self.model.label.count("/")]
+
+    @property
+    def folder(self) -> str:
+        """Its folder below the root; "" for the root itself."""
+        return self.model.label.rpartition("/")[0]
+
+    def as_json(self) -> dict[str, Any]:
+        """What a list shows of it."""
+        family = FAMILIES.get(self.model.family_id)
+        return {
+            "id": self.id,
+            "kind": self.kind,
+            "name": self.model.name,
+            "folder": self.folder,
+            "family": family.name if family else "",
+            "variant": self.model.variant,
+            "size": self.model.size,
+            "changed": self.model.mtime_ns / 1e9,
+            "hash": self.model.short_hash,
+            "words": self.card.trigger_words[:200],
+            "negative": self.card.negative_text[:200],
+            "weight": self.card.preferred_weight,
+            "problem": bool(self.model.problem),
+            "preview": None if self.preview is None else f"/api/models/{self.id}/preview?v={self.preview:x}",
+        }
+
+
+class Collection:
+    """All model files as they were when last looked at. Safe from any thread. `changed` is called with a model's id
+    when its hash has become known, and with "" when files or cards have changed.
+    """
+
+    def __init__(self, folders: Folders, changed: Callable[[str], None]) -> None:
+        self._folders, self._changed = folders, changed
+        self._hashes = HashCache(folders.data)
+        self._previews = folders.data / "thumbnails" / "models"
+        self._lock = threading.Lock()
+        self._found: dict[str, dict[str, Entry]] = {}
+        self._to_hash: queue.SimpleQueue[Path | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._closing = False
+
+    def roots(self, kind: str) -> list[Path]:
+        """The folders whose files are of this kind. Raises UserError for a kind that there is not."""
+        places = {
+            "checkpoint": self._folders.checkpoints,
+            "VAE": self._folders.vaes,
+            "LoRA": self._folders.loras,
+            "embedding": self._folders.embeddings,
+            "upscaler": [self._folders.models / name for name in UPSCALER_FOLDERS],
+        }
+        if kind not in places:
+            raise UserError(f"There are no models of the kind {kind[:40]!r}.", hint=f"There are: {', '.join(KINDS)}.")
+        return list(places[kind])
+
+    def entries(self, kind: str) -> list[Entry]:
+        """All files in the folders of a kind, by name. Raises UserError."""
+        roots = self.roots(kind)
+        with self._lock:
+            if kind not in self._found:
+                self._found[kind] = {entry.id: entry for entry in self._looked_at(kind, roots)}
+            return list(self._found[kind].values())
+
+    def entry(self, entry_id: str) -> Entry:
+        """Raises NotFound."""
+        for kind in KINDS:
+            for entry in self.entries(kind):
+                if entry.id == entry_id:
+                    return entry
+        raise NotFound("There is no such model any more.", hint="Refresh the list.")
+
+    def look_again(self) -> None:
+        """Looks at the folders anew, and has everybody do so."""
+        self._forget()
+        self._changed("")
+
+    def details(self, entry_id: str) -> dict[str, Any]:
+        """All that is known of one model. A hash that is not known is computed in the background. Raises NotFound."""
+        entry = self.entry(entry_id)
+        model, card, civitai = entry.model, entry.card, read_civitai(entry.model.path)
+        known = self._hashes.known(model.path) if model.path.is_file() else None
+        if known is None and model.path.is_file():
+            self._hash_later(model.path)
+        return {
+            **entry.as_json(),
+            "file": str(model.path),
+            "reason": model.reason,
+            "problem": model.problem,
+            "sha256": known,
+            "hash": short_hash(known) if known else "",
+            "card": {name: getattr(card, name) for name in FIELDS},
+            "card_problem": card.problem,
+            "trained_words": trained_words(civitai),
+            "page": _page_of(civitai),
+            "own": card.own.model_dump(include=set(OWN_FIELDS), exclude_none=True),
+            "recommended": model.declared.recommended.model_dump(exclude_none=True),
+            "prediction_type": model.declared.prediction_type or "",
+            **_inside(model.path),
+        }
+
+    def write(self, entry_id: str, values: Mapping[str, Any]) -> None:
+        """Changes what the card says: `FIELDS`, and `OWN_FIELDS` for what the user knows better. Raises UserError."""
+        unknown = [name for name in values if name not in FIELDS and name not in OWN_FIELDS]
+        if unknown:
+            there_are = ", ".join((*FIELDS, *OWN_FIELDS))
+            raise UserError(f"A model has no {unknown[0][:40]!r}.", hint=f"It has: {there_are}.")
+        entry = self.entry(entry_id)
+        changes = {FIELDS[name]: value for name, value in values.items() if name in FIELDS}
+        own = {name: value for name, value in values.items() if name in OWN_FIELDS}
+        write_card(entry.model.path, {**changes, **({OURS: own} if own else {})})
+        if words := changes.get("activation text"):
+            write_trained_words(entry.model.path, [word.strip() for word in words.split(",") if word.strip()])
+        self.look_again()
+
+    def preview(self, entry_id: str) -> Path:
+        """The file of a model's small picture. Raises NotFound when it has none."""
+        entry = self.entry(entry_id)
+        source = preview_of(entry.model.path)
+        if source is None:
+            raise NotFound(f"{entry.model.name} has no preview.")
+        small = self._previews / f"{entry.id}-{source.stat().st_mtime_ns:x}.webp"
+        if not small.exists():
+            write_atomically(small, thumbnail(source))
+        return small
+
+    def set_preview(self, entry_id: str, picture: Path) -> None:
+        """Makes a picture the model's preview, as a PNG beside it. Raises UserError."""
+        path = beside(self.entry(entry_id).model.path, ".preview.png")
+        content = picture.read_bytes() if picture.suffix.lower() == ".png" else thumbnail(picture, PREVIEW_SIDE, "png")
+        try:
+            write_atomically(path, content)
+        except OSError as error:
+            hint = "Is the folder write-protected, or the disk full?"
+            raise UserError(f"{path.name} cannot be written: {error.strerror}.", hint=hint) from error
+        self.look_again()
+
+    def rename(self, entry_id: str, name: str) -> str:
+        """Gives a model another name, without ending; its new id. Raises NotFound or UserError."""
+        return self._placed(model_files.rename(self.entry(entry_id).model.path, name))
+
+    def move(self, entry_id: str, folder: str) -> str:
+        """Moves a model to another folder below its models folder; its new id. Raises NotFound or UserError."""
+        entry = self.entry(entry_id)
+        return self._placed(model_files.move(entry.model.path, entry.root, folder))
+
+    def discard(self, entry_id: str) -> str:
+        """Moves a model into the trash; the name of its place there. Raises NotFound or UserError."""
+        entry = self.entry(entry_id)
+        place = model_files.discard(entry.model.path, entry.root)
+        self.look_again()
+        return place.name
+
+    def discarded(self) -> list[model_files.Discarded]:
+        """What lies in the trash of the models folders, the newest first."""
+        return model_files.discarded(self._all_roots())
+
+    def restore(self, place: str) -> Path:
+        """Takes a model out of the trash. Raises NotFound or UserError."""
+        path = model_files.restore(self._all_roots(), place)
+        self.look_again()
+        return path
+
+    def empty_trash(self) -> int:
+        """Deletes the models in the trash for good; gives how many. Raises UserError."""
+        return model_files.empty_trash(self._all_roots())
+
+    def close(self) -> None:
+        self._closing = True
+        if self._thread is not None:
+            self._to_hash.put(None)
+            self._thread.join(2.0)
+        if self._thread is None or not self._thread.is_alive():
+            self._hashes.close()
+
+    def _forget(self) -> None:
+        with self._lock:
+            self._found.clear()
+
+    def _all_roots(self) -> list[Path]:
+        return [root for kind in KINDS for root in self.roots(kind)]
+
+    def _placed(self, path: Path) -> str:
+        self.look_again()
+        return _id(path)
+
+    def _looked_at(self, kind: str, roots: list[Path]) -> list[Entry]:
+        if kind == "checkpoint":
+            models = scan(roots, self._hashes)
+        elif kind == "VAE":
+            models = scan_vaes(roots, self._folders.checkpoints, self._hashes)
+        else:
+            models = scan_for(kind, roots, self._hashes)
+        names: dict[Path, set[str]] = {}
+        return [_entry(kind, model, names) for model in models]
+
+    def _hash_later(self, path: Path) -> None:
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._hash_all, name="easel-hash", daemon=True)
+                self._thread.start()
+        self._to_hash.put(path)
+
+    def _hash_all(self) -> None:
+        while (path := self._to_hash.get()) is not None and not self._closing:
+            try:
+                if self._hashes.known(path) is None:
+                    self._hashes.sha256(path)
+                    self._forget()
+            except UserError:
+                continue  # gone or changing: whoever looks at it again is told
+            self._changed(_id(path))
+
+
+def _entry(kind: str, model: ModelFile, names: dict[Path, set[str]]) -> Entry:
+    """`names`: what each folder holds, so that no file is looked for that is not there."""
+    folder = model.path.parent
+    if folder not in names:
+        try:
+            names[folder] = set(os.listdir(folder))
+        except OSError:
+            names[folder] = set()
+    there = names[folder]
+    card = read_card(model.path) if f"{model.path.stem}.json" in there else Card()
+    picture = preview_of(model.path, there)
+    version = int(picture.stat().st_mtime) if picture and picture.exists() else None
+    return Entry(_id(model.path), kind, model, card, version)
+
+
+def _id(path: Path) -> str:
+    return hashlib.sha256(os.fsencode(path)).hexdigest()[:ID_DIGITS]
+
+
+def _page_of(civitai: Mapping[str, Any]) -> dict[str, Any]:
+    """What is worth showing of a model's page on Civitai; {} without one."""
+    model = civitai.get("model") if isinstance(civitai.get("model"), dict) else {}
+    number = civitai.get("modelId")
+    told = {
+        "name": " · ".join(str(part) for part in (model.get("name"), civitai.get("name")) if part),
+        "base": str(civitai.get("baseModel") or ""),
+        "description": _plain(str(civitai.get("description") or "")),
+        "address": f"https://civitai.com/models/{number}" if isinstance(number, int) else "",
+    }
+    return told if civitai else {}
+
+
+def _plain(markup: str) -> str:
+    """The words of a page's description."""
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]{0,500}>", " ", markup)).strip()[:LONGEST_VALUE]
+
+
+def _inside(path: Path) -> dict[str, Any]:
+    """What a file's header says: its metadata, the tags it was trained on, how many tensors of which kind."""
+    try:
+        header = read_tensors(path)
+    except UserError:
+        return {"metadata": {}, "tags": [], "tensors": 0, "types": [], "ema": False}
+    metadata = {name: value[:LONGEST_VALUE] for name, value in header.metadata.items() if name != "ss_tag_frequency"}
+    return {
+        "metadata": metadata,
+        "tags": _most_frequent(header.metadata.get("ss_tag_frequency", "")),
+        "tensors": len(header.tensors),
+        "types": [name for name, _ in Counter(entry.dtype for entry in header.tensors.values()).most_common()],
+        "ema": any(name.startswith("model_ema.") for name in header.tensors),
+    }
+
+
+def _most_frequent(text: str) -> list[str]:
+    """The tags that kohya's scripts count in a LoRA's metadata, the most frequent first."""
+    counts: Counter[str] = Counter()
+    try:
+        tables = json.loads(text) if text else {}
+        for table in tables.values():
+            for tag, number in table.items():
+                counts[str(tag).strip()[:80]] += int(number)
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        return []  # a foreign remark: without it nothing is lost but a suggestion
+    return [tag for tag, _ in counts.most_common(MOST_TAGS) if tag]
