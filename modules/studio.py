@@ -19,6 +19,9 @@ from .core.request import PARAMS, GenerationRequest
 from .core.scripts import prepared
 from .core.sections.sampler import SamplerOptions
 from .core.settings import Settings
+from .imaging.describing import Description, described
+from .imaging.difference import Difference, difference
+from .imaging.incoming import plain_pixels
 from .imaging.masks import Rectangle
 from .imaging.scene import painted_part
 from .jobs.bus import Bus, Watcher
@@ -35,9 +38,10 @@ from .jobs.masks import made_mask, offered_masks
 from .jobs.models import Models
 from .jobs.pasting import PastedSettings, pasted_settings
 from .jobs.queue import Job, JobQueue, NotFound
+from .jobs.reproducing import Reproduction, reproduction
 from .jobs.resuming import resumed
 from .jobs.reveal import show_in_folder
-from .jobs.saver import Saver
+from .jobs.saver import Saver, last_settings
 from .jobs.starting import started
 from .jobs.thumbnails import kept_thumbnail
 from .jobs.trash import Trash
@@ -48,8 +52,6 @@ from .text.styles import Styles, styled, with_styles
 
 # The request fields that shape a schedule.
 SCHEDULING = ("steps", "sampler", "schedule", *SamplerOptions.model_fields)
-# What old pictures append to a sampler's name; known here too because the engine may not be there yet.
-OLD_SCHEDULES = ("Karras", "Exponential")
 
 
 class Studio:
@@ -185,9 +187,13 @@ class Studio:
 
     def input_from_history(self, picture: int) -> InputPicture:
         """Stores a picture of the history to start from. Raises NotFound."""
+        return self._inputs.add(self.picture_file(picture))
+
+    def picture_file(self, picture: int) -> bytes:
+        """The file of a picture of the history. Raises NotFound."""
         record = self._history.get(picture)
         try:
-            return self._inputs.add(record.path.read_bytes())
+            return record.path.read_bytes()
         except OSError as error:
             raise NotFound(f"The file {record.path} is gone.", hint="It was moved or deleted.") from error
 
@@ -260,11 +266,34 @@ class Studio:
         return self._models.first(self.settings["checkpoint"], last[0].request.checkpoint if last else "")
 
     def paste(self, text: str) -> PastedSettings:
-        """The settings in a picture's text, ready for the page: the checkpoint found by its hash, else by its name."""
-        abilities = self.abilities()
-        pasted = pasted_settings(text, self._models, abilities.schedules if abilities else OLD_SCHEDULES)
+        """The settings in a picture's text, ready for the page: the checkpoint found by its hash, else by its name.
+        An empty text means that of the last generation.
+        """
+        text = text if text.strip() else self.last_settings()
+        pasted = pasted_settings(text, self._models, self.abilities())
         self.hooks.call("infotext_pasted", text=text, values=pasted.values)
         return pasted
+
+    def last_settings(self) -> str:
+        """The text of the last generation's first picture; "" before the first one."""
+        return last_settings(self.folders)
+
+    def described(self, content: bytes) -> Description:
+        """All that a picture file says about itself. Raises UserError when it is no picture."""
+        return described(content)
+
+    def reproduce(self, text: str = "", picture: int | None = None, owner: str = "") -> tuple[Job, Reproduction]:
+        """Queues a job that paints a picture of the history, or the one that a text describes, once more. Raises
+        UserError when there are no settings, NotFound for an unknown picture.
+        """
+        record = self._history.get(picture) if picture is not None else None
+        request = self._request_behind(record) if record else None
+        found = reproduction(record.infotext if record else text, self._models, self.abilities(), request, self._inputs)
+        return self.submit(found.values, found.tab, owner), found
+
+    def difference(self, first: bytes, second: bytes) -> Difference:
+        """How far two picture files are apart. Raises UserError when they have not one size."""
+        return difference(plain_pixels(first), plain_pixels(second))
 
     def count_tokens(
         self, text: str, *, negative: bool = False, fields: Mapping[str, Any] = MappingProxyType({})
@@ -322,6 +351,13 @@ class Studio:
         tell = partial(self._bus.tell, "indexing")
         index = FolderIndex(self._database, self._history, tell, changed)
         return Library(self._database, self._history, trash, index, self._thumbnails, changed)
+
+    def _request_behind(self, record: PictureRecord) -> GenerationRequest | None:
+        """The request that made a picture alone; None for one of another program."""
+        try:
+            return self._queue.get(record.job).request if record.job else None
+        except NotFound:  # pictures outlive their jobs
+            return None
 
     def _models_changed(self, model: str) -> None:
         """More is known of a model, or ("") files or cards are other ones than before."""

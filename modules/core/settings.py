@@ -121,6 +121,13 @@ SETTINGS = SettingDeclarations(
         ),
         Setting("directories_filename_pattern", "[date]", "Folder pattern", "Inside the output folder.", "Saving"),
         Setting(
+            "save_txt",
+            False,
+            "Settings beside",
+            "Write each picture's settings text as a .txt beside it too.",
+            "Saving",
+        ),
+        Setting(
             "outdir_txt2img_samples", "txt2img-images", "Folder for txt2img", "Inside outputs, or absolute.", "Saving"
         ),
         Setting(

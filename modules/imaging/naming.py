@@ -170,6 +170,12 @@ def _of_several(value: str, total: str) -> Token:
     return lambda facts: str(facts[value]) if facts.get(total, 1) > 1 and value in facts else None
 
 
+def _denoising(facts: Facts) -> str | None:
+    """The denoising strength, where something was only partly noised."""
+    starts_partly_noised = facts.get("init_image") or facts.get("enable_hr") or "init_image" not in facts
+    return _fact("denoising_strength")(facts) if starts_partly_noised else None
+
+
 def _batch_number(facts: Facts) -> str | None:
     size = facts.get("batch_size", 1)
     return str(facts["index"] % size + 1) if size > 1 and "index" in facts else None
@@ -209,7 +215,7 @@ TOKENS: Final[dict[str, Token]] = {
     "generation_number": _generation_number,
     "hasprompt": _has_prompt,
     "clip_skip": _fact("clip_skip"),
-    "denoising": _fact("denoising_strength"),
+    "denoising": _denoising,
     "user": _text("user"),
     "vae_filename": _text("vae"),
     "none": lambda facts: "",

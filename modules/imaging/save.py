@@ -37,12 +37,14 @@ def save_picture(
     format: str = "png",
     quality: int = 80,
     numbered: bool = True,
+    beside: bool = False,
 ) -> Path:
     """Saves pixels, uint8 (height, width, 3 or 4), as `folder/NNNNN-name.format` and returns that path.
 
     The number is one above the highest in the folder, drawn so that two processes never get the same. Unnumbered
     names that are taken get -2, -3, ... `quality` (1 to 100) is for jpg, webp and avif. A side too long for the
-    format makes it png. If the settings text cannot go into the file, it is put beside it as `.txt` and logged.
+    format makes it png. If the settings text cannot go into the file, it is put beside it as `.txt` and logged;
+    with `beside` it is put there anyway.
     Raises UserError when the disk is full or does not let us; nothing is left behind then.
     """
     if format not in FORMATS:
@@ -57,7 +59,9 @@ def save_picture(
     except OSError as error:
         raise _refusal(folder, len(content), error) from error
     if problem:
-        _write_beside(path, parameters, problem)
+        log.warning("The settings of %s do not fit into it: %s.", path.name, problem)
+    if parameters and (problem or beside):
+        _write_beside(path, parameters)
     return path
 
 
@@ -161,13 +165,12 @@ def _sweep(folder: Path) -> None:
             log.info("%s is in use or already gone: %s", part, error)
 
 
-def _write_beside(path: Path, parameters: str, problem: str) -> None:
+def _write_beside(path: Path, parameters: str) -> None:
     try:
         with path.with_suffix(".txt").open("x", encoding="utf-8") as file:
             file.write(storable(parameters))
-        log.warning("The settings of %s are beside it as .txt: %s.", path.name, problem)
     except OSError as error:
-        log.warning("The settings of %s are not saved: %s; %s.", path.name, problem, error)
+        log.warning("The settings of %s are not saved beside it as .txt: %s.", path.name, error)
 
 
 def _refusal(folder: Path, size: int, error: OSError) -> UserError:

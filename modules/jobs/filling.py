@@ -47,12 +47,12 @@ def filled(
     if request.subseed == -1 and request.varies:
         chosen["subseed"] = random.randrange(DRAWN_SEEDS)
     if abilities is not None:
-        chosen["sampler"] = _known(request.sampler, abilities.samplers, SAMPLERS)
-        chosen["schedule"] = _known(request.schedule, abilities.schedules, SCHEDULES)
+        chosen["sampler"] = spelt(request.sampler, abilities.samplers, SAMPLERS)
+        chosen["schedule"] = spelt(request.schedule, abilities.schedules, SCHEDULES)
     if abilities is not None and request.enable_hr:
         samplers, schedules = (SAME_SAMPLER, *abilities.samplers), (SAME_SCHEDULE, *abilities.schedules)
-        chosen["hr_sampler_name"] = _known(request.hr_sampler_name or SAME_SAMPLER, samplers, SAMPLERS)
-        chosen["hr_scheduler"] = _known(request.hr_scheduler or SAME_SCHEDULE, schedules, SCHEDULES)
+        chosen["hr_sampler_name"] = spelt(request.hr_sampler_name or SAME_SAMPLER, samplers, SAMPLERS)
+        chosen["hr_scheduler"] = spelt(request.hr_scheduler or SAME_SCHEDULE, schedules, SCHEDULES)
     return _storable(GenerationRequest.checked({**request.model_dump(), **chosen}))
 
 
@@ -78,7 +78,7 @@ def _unlike_default(extra: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in extra.items() if value != defaults.get(name)}
 
 
-def _known(name: str, names: tuple[str, ...], registry: Registry) -> str:
+def spelt(name: str, names: tuple[str, ...], registry: Registry) -> str:
     """The name as the engine spells it. Raises UserError, with the nearest names, when it has none such."""
     for known in names:
         if known.casefold() == name.strip().casefold():

@@ -6,6 +6,7 @@ import contextlib
 import threading
 
 from ..catalog.hashing import HashCache
+from ..catalog.networks import LoraShelf
 from ..catalog.scan import ModelFile, find, find_upscaler, scan, scan_upscalers, scan_vaes
 from ..core.errors import UserError
 from ..core.files import Folders
@@ -21,6 +22,7 @@ class Models:
     def __init__(self, folders: Folders) -> None:
         self._folders = folders
         self._hashes = HashCache(folders.data)
+        self._loras = LoraShelf(folders.loras, self._hashes)
         self._lock = threading.Lock()
         self._found: tuple[list[ModelFile], list[ModelFile], list[ModelFile]] | None = None
 
@@ -94,6 +96,16 @@ class Models:
         if model.problem:
             raise UserError(model.problem, hint="Choose another upscaler.")
         return self.name_of(model)
+
+    def lora(self, name: str, short_hash: str = "") -> str | None:
+        """What a prompt calls this LoRA here: the same where it finds one, else the file's name that has this hash;
+        None when there is neither.
+        """
+        with self._lock:
+            if self._loras.find(name.strip()):
+                return name
+            found = self._loras.find(short_hash.lower()) if short_hash else None
+            return found.stem if found else None
 
     def name_of(self, model: ModelFile) -> str:
         """The file's name, or its path below the models folder where two files share the name."""

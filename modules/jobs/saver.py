@@ -11,10 +11,11 @@ from datetime import datetime
 from pathlib import Path
 
 from ..core.errors import UserError
-from ..core.files import Folders
+from ..core.files import Folders, write_atomically
 from ..core.hooks import Hooks
 from ..core.pictures import Picture
 from ..core.settings import Settings
+from ..imaging.metadata import storable
 from ..imaging.naming import expand, facts_of
 from ..imaging.save import save_picture
 from .failures import note, sentence
@@ -23,13 +24,15 @@ from .queue import Job
 
 log = logging.getLogger("easel.jobs")
 
+LAST_SETTINGS = "params.txt"  # in the data folder, as at A1111
+LONGEST_LAST = 1 << 20  # bytes
 MOST_UNSAVED = 8  # pictures in memory; a slower disk makes the device wait
 
 
 @dataclass
 class Plan:
     """Where a picture will go and what it will say; listeners of `saving` may change it. `name` gets the format's
-    ending behind, and where it is `numbered` a number in front.
+    ending behind, and where it is `numbered` a number in front. `text_beside`: the text is written as .txt too.
     """
 
     folder: Path
@@ -38,6 +41,7 @@ class Plan:
     format: str
     quality: int
     numbered: bool = True
+    text_beside: bool = False
 
 
 class Saver:
@@ -87,6 +91,8 @@ class Saver:
         try:
             path, text = self._placed(job, picture)
             record = self._history.add(job.id, picture, path, text)
+            if picture.index == 0:
+                write_atomically(self._folders.data / LAST_SETTINGS, storable(text).encode())
             self._hooks.call("saved", picture=picture, path=path)
             self._saved(record)
         except Exception as error:
@@ -101,6 +107,7 @@ class Saver:
         """Writes a picture where it belongs, else where it can be. Gives its path and the text in it."""
         try:
             plan = self._planned(job, picture)
+            plan.text_beside = self._settings["save_txt"]
             self._hooks.call("saving", picture=picture, plan=plan)
             return _written(picture, plan), plan.infotext
         except Exception as error:
@@ -154,8 +161,27 @@ class Saver:
         return path
 
 
+def last_settings(folders: Folders) -> str:
+    """The text of the last job's first picture; "" when there is none that can be read."""
+    try:
+        with (folders.data / LAST_SETTINGS).open("rb") as file:
+            return file.read(LONGEST_LAST).decode(errors="replace")
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        log.info("The last settings cannot be read: %s", error)
+        return ""
+
+
 def _written(picture: Picture, plan: Plan) -> Path:
     folder, name, text = Path(plan.folder), str(plan.name), str(plan.infotext)
     return save_picture(
-        picture.pixels, folder, name, text, format=plan.format, quality=plan.quality, numbered=plan.numbered
+        picture.pixels,
+        folder,
+        name,
+        text,
+        format=plan.format,
+        quality=plan.quality,
+        numbered=plan.numbered,
+        beside=plan.text_beside,
     )

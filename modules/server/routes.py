@@ -22,6 +22,7 @@ from .jobs_routes import jobs_router
 from .library_routes import library_router
 from .models_routes import models_router
 from .pictures_routes import pictures_router
+from .png_info_routes import png_info_router
 from .prompt_routes import prompt_router
 from .studio_routes import studio_router
 
@@ -68,6 +69,7 @@ def build_app(studio: Studio, gate: Gate) -> GatedApp:
     for build in (jobs_router, studio_router, prompt_router, pictures_router, inputs_router, events_router):
         app.include_router(build(studio))
     app.include_router(models_router(studio))
+    app.include_router(png_info_router(studio))
     app.include_router(library_router(studio, gate))
     app.router.routes.append(OwnFilesOnly("/static", app=PageFiles(directory=PAGE_FILES, check_dir=False)))
     return app

@@ -86,6 +86,12 @@ def test_meaningless_tokens_vanish_with_the_text_before_them() -> None:
     assert expand("[seed]-[seed_last] of [generation_number], [batch_number] at [denoising]", alone) == "42"
 
 
+def test_a_picture_painted_from_nothing_has_no_denoising_strength() -> None:
+    facts = {"seed": 42, "denoising_strength": 0.75, "init_image": "", "enable_hr": False}
+    assert expand("[seed]-[denoising]", facts) == "42"
+    assert expand("[seed]-[denoising]", {**facts, "enable_hr": True}) == "42-0.75"
+
+
 def test_every_token_bears_the_absence_of_every_fact() -> None:
     for token in TOKENS:
         assert isinstance(expand(f"x[{token}<1>]", {}) if token == "prompt_hash" else expand(f"x[{token}]", {}), str)

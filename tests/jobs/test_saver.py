@@ -191,3 +191,13 @@ def test_a_slow_disk_makes_the_device_wait_rather_than_fill_the_memory(rooms):
     thread.join(10)
     room.wait()
     assert len(room.saved) == MOST_UNSAVED + 3
+
+
+@pytest.mark.parametrize("beside", [True, False])
+def test_settings_are_written_beside_pictures_where_that_is_wished(rooms, beside):
+    room = rooms(save_txt=beside)
+    room.save(0)
+    text = room.saved[0].path.with_suffix(".txt")
+    assert text.is_file() == beside
+    assert not beside or text.read_text() == "text 0"
+    assert (room.folders.data / "params.txt").read_text() == "text 0"

@@ -282,10 +282,10 @@ def test_counting_tokens_survives_any_text(web, text):
 
 
 def test_pasting_gives_fields_and_what_is_lost(web):
-    text = "a cat\nSteps: 9, Sampler: Euler, Seed: 5, Size: 64x64, Model: toy, Hypernet: x"
+    text = "a cat\nSteps: 9, Sampler: Euler, Seed: 5, Size: 64x64, Model: toy, Warmth: x"
     pasted = web.post("/api/paste", json={"text": text}).json()
     assert pasted["values"]["checkpoint"] == "toy"
-    assert pasted["problems"] == ["Hypernet: x could not be taken over."]
+    assert pasted["problems"] == ["Warmth: x could not be taken over."]
     odd = web.post("/api/paste", content=json.dumps({"text": "\udc00\nSteps: 5, Seed: 1, Sampler: \ud800"}))
     assert odd.status_code == 200
     assert odd.json()["problems"]
