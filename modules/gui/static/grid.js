@@ -1,4 +1,5 @@
-// A grid of small pictures, of which only those in sight are in the document: ten thousand scroll like fifty.
+// A grid of small pictures, of which only those in sight are in the document: ten thousand scroll like fifty. Cells that
+// leave on one side come in again on the other, so that scrolling neither makes nor removes elements.
 import { el } from "./element.js";
 
 const SIDE = 168; // pixels that a cell has at least on a wide window, and on a narrow one
@@ -7,6 +8,7 @@ const NARROW = 620;
 const GAP = 6;
 const ROWS_BEYOND = 2; // drawn above and below what is in sight
 const SCREENS_AHEAD = 1.5; // asked for above and below it
+const STILL = 120; // milliseconds: pictures that fly past faster are not asked for
 
 /** `fill(cell, id)` draws a cell; `wanted(ids)` hears which pictures are or soon will be in sight. */
 export class Grid {
@@ -16,6 +18,8 @@ export class Grid {
   cells = new Map();
   #spare = [];
   #frame = 0;
+  #top = 0;
+  #settling = 0;
 
   constructor({ fill, wanted }) {
     this.fill = fill;
@@ -76,33 +80,41 @@ export class Grid {
   drawNow() {
     cancelAnimationFrame(this.#frame);
     this.#frame = 0;
-    if (!this.element.clientHeight) return;
+    const { scrollTop, clientHeight } = this.element; // all is measured before anything is moved
+    if (!clientHeight) return;
     const [from, to] = this.window(ROWS_BEYOND);
+    const around = this.window(Math.ceil((SCREENS_AHEAD * clientHeight) / this.row));
     const inSight = new Set(this.ids.slice(from, to));
     for (const [id, cell] of this.cells) {
       if (inSight.has(id)) continue;
       this.cells.delete(id);
-      cell.remove();
       this.#spare.push(cell);
     }
     for (let at = from; at < to; at += 1) this.#place(at);
-    const ahead = Math.ceil((SCREENS_AHEAD * this.element.clientHeight) / this.row);
-    this.wanted(nearestFirst(this.ids, [from, to], this.window(ahead)));
+    for (const cell of this.#spare.splice(0)) cell.remove();
+    const flies = Math.abs(scrollTop - this.#top) > clientHeight;
+    this.#top = scrollTop;
+    clearTimeout(this.#settling);
+    if (flies) this.#settling = setTimeout(() => this.drawNow(), STILL);
+    else this.wanted(nearestFirst(this.ids, [from, to], around));
   }
 
   #place(at) {
     const id = this.ids[at];
     let cell = this.cells.get(id);
     if (!cell) {
-      cell = this.#spare.pop() ?? el("div", { class: "cell", role: "option" });
+      cell = this.#spare.pop();
+      if (!cell) {
+        cell = el("div", { class: "cell", role: "option" }, el("img", { alt: "", decoding: "async", draggable: "false" }));
+        this.space.append(cell);
+      }
       cell.id = `history_picture_${id}`;
       this.cells.set(id, cell);
-      this.space.append(cell);
     }
     const [x, y] = [(at % this.columns) * (this.side + GAP), Math.floor(at / this.columns) * this.row];
-    cell.style.transform = `translate(${x}px, ${y}px)`;
-    cell.setAttribute("aria-setsize", this.ids.length);
-    cell.setAttribute("aria-posinset", at + 1);
+    set(cell, "style", `transform: translate(${x}px, ${y}px)`);
+    set(cell, "aria-setsize", String(this.ids.length));
+    set(cell, "aria-posinset", String(at + 1));
     this.fill(cell, id);
   }
 
@@ -127,6 +139,10 @@ export class Grid {
   get page() {
     return Math.max(1, Math.floor(this.element.clientHeight / this.row)) * this.columns;
   }
+}
+
+function set(cell, name, value) {
+  if (cell.getAttribute(name) !== value) cell.setAttribute(name, value);
 }
 
 /** The ids in sight, then those around. */

@@ -182,9 +182,9 @@ class History extends HTMLElement {
     cell.setAttribute("aria-label", words.slice(0, 200));
     cell.title = picture?.missing ? "The file is no longer there." : words.slice(0, 300);
     const image = cell.firstChild;
-    if (image?.getAttribute("src") === address) return;
-    if (address) cell.replaceChildren(el("img", { src: address, alt: "", decoding: "async", draggable: "false" }));
-    else cell.replaceChildren();
+    if (image.getAttribute("src") === address) return;
+    image.removeAttribute("src"); // at once, lest another picture be seen until this one is loaded
+    if (address) image.src = address;
   }
 
   /** The day of the first picture in sight, while one scrolls among many. */
