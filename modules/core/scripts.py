@@ -56,7 +56,7 @@ class Script:
 
     `prepare(request, arguments, check)` gives the arguments as they are queued, with `pictures` (how many are painted)
     and `results` (how many come out). `check(changes)` gives the request with these fields changed, as it would be
-    queued; both raise UserError.
+    queued; both raise UserError. `lists` has what its fields name in `choices`, besides the lists in `Abilities`.
     """
 
     name: str
@@ -64,6 +64,7 @@ class Script:
     params: tuple[Param, ...] = ()
     prepare: Callable[[GenerationRequest, Arguments, Check], dict[str, Any]] = one_part
     tabs: tuple[str, ...] = ALL
+    lists: Mapping[str, Callable[[], tuple[str, ...]]] = field(default_factory=lambda: MappingProxyType({}))
     owner: str = ""
 
     def checked(self, given: Arguments) -> dict[str, Any]:

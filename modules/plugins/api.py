@@ -28,7 +28,7 @@ from typing import Any
 from ..core import infotext, params, settings
 from ..core.errors import UserError
 from ..core.hooks import hook
-from ..core.params import ALL, EXTENSION_PARAMS
+from ..core.params import EXTENSION_PARAMS
 from ..core.registry import sampler, schedule
 from ..core.request import PARAMS, GenerationRequest
 from ..core.scripts import SCRIPTS, Part, Script, one_part
@@ -68,12 +68,14 @@ def Field(name: str, default: Any, **facts: Any) -> params.Param:
     return params.Param(name, default, type=type(default), **{"label": name, **facts})
 
 
-def script(name: str, *fields: params.Param, prepare: Callable = one_part, tabs: tuple[str, ...] = ALL) -> Callable:
-    """Declares a script: see `core.scripts.Script`. Raises ValueError when the name is taken."""
+def script(name: str, *fields: params.Param, prepare: Callable = one_part, **facts: Any) -> Callable:
+    """Declares a script. Facts: `tabs` and `lists`, as in `core.scripts.Script`. Raises ValueError when the name is
+    taken.
+    """
     owner = _declarer()
 
     def declare(function: Callable) -> Callable:
-        SCRIPTS.add(Script(name, function, fields, prepare, tabs, owner))
+        SCRIPTS.add(Script(name, function, fields, prepare, owner=owner, **facts))
         return function
 
     return declare
