@@ -23,6 +23,7 @@ class Library extends EventTarget {
   #asking = false;
   #round = 0;
   #timer = null;
+  #loading = null;
 
   record(id) {
     return this.#records.get(id) ?? null;
@@ -45,7 +46,13 @@ class Library extends EventTarget {
     this.#timer = setTimeout(() => this.shown && this.refresh(), PAUSE);
   }
 
+  /** Asks for the list anew; done when the newest answer is there, whoever asked for it. */
   async refresh() {
+    this.#loading = this.#load();
+    for (let seen = null; seen !== this.#loading; ) await (seen = this.#loading);
+  }
+
+  async #load() {
     const round = (this.#round += 1);
     this.outdated = false;
     try {
