@@ -9,6 +9,7 @@ from modules.core.errors import UserError
 from modules.core.hooks import Hooks, hook
 from modules.core.params import EXTENSION_PARAMS, Param
 from modules.jobs.queue import NotFound
+from modules.text.styles import Style
 from tests.jobs.painting import PaintingEngine, finished, folders_in, open_studio, studio_in, until
 from tests.toy import write_toy_checkpoint
 
@@ -332,6 +333,17 @@ def test_extensions_may_change_what_is_pasted(tmp_path, engine):
     hooks.register(Shouter(), "shouter")
     with open_studio(tmp_path, engine, hooks=hooks) as studio:
         assert studio.paste("a cat\nSteps: 5, Seed: 1, Size: 64x64").values["prompt"] == "A CAT"
+
+
+def test_styles_are_added_once_when_a_job_is_queued(studio):
+    studio.styles.save(Style("ink", "{prompt}, ink", "colour"))
+    job = studio.submit({"prompt": "a cat", "styles": ["ink"]})
+    assert (job.request.prompt, job.request.negative_prompt, job.request.styles) == ("a cat, ink", "colour", "")
+    finished(studio, job)
+    assert studio.resubmit(job.id).request.prompt == "a cat, ink"
+    with pytest.raises(UserError, match="no style called 'wax'"):
+        studio.submit({"prompt": "a cat", "styles": ["wax"]})
+    assert studio.folders.styles_files[0].exists()
 
 
 def test_tokens_are_counted(studio):

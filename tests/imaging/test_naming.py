@@ -81,6 +81,15 @@ def test_tokens_expand_as_in_a1111(pattern: str, name: str) -> None:
     assert expand(pattern, FACTS) == name
 
 
+def test_the_styles_and_the_prompt_without_them_are_those_that_were_asked_for() -> None:
+    styled = {"styles": "ink\nwarm", "prompt": "a cat", "negative_prompt": ""}
+    request = GenerationRequest(prompt="a cat, ink, warm", styled=styled)
+    picture = Picture(numpy.zeros((2, 2, 3), numpy.uint8), 0, request, Facts(seed=1), "")
+    assert (
+        expand("[styles] [prompt_no_styles] [prompt_spaces]", facts_of(picture)) == "ink, warm a cat a cat, ink, warm"
+    )
+
+
 def test_meaningless_tokens_vanish_with_the_text_before_them() -> None:
     alone = {"seed": 42, "seed_last": 42, "pictures": 1, "batch_size": 1, "index": 0}
     assert expand("[seed]-[seed_last] of [generation_number], [batch_number] at [denoising]", alone) == "42"
