@@ -339,7 +339,7 @@ def test_styles_are_added_once_when_a_job_is_queued(studio):
     studio.styles.save(Style("ink", "{prompt}, ink", "colour"))
     job = studio.submit({"prompt": "a cat", "styles": ["ink"]})
     assert (job.request.prompt, job.request.negative_prompt, job.request.styles) == ("a cat, ink", "colour", "")
-    finished(studio, job)
+    finished(studio, job.id)
     assert studio.resubmit(job.id).request.prompt == "a cat, ink"
     with pytest.raises(UserError, match="no style called 'wax'"):
         studio.submit({"prompt": "a cat", "styles": ["wax"]})
