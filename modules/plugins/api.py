@@ -8,6 +8,9 @@
     @sampler("Sparkle Euler")                                        in every list of samplers
     def sparkle_euler(model, x, sigmas, *, noise, step): ...
 
+    @upscaler("Sparkle 2x")                                          in every list of upscalers
+    def sparkle_twice(picture, width, height): ...
+
     @script("Twice", Field("apart", 1, label="Seeds apart", ge=1))   in the chooser of scripts
     def twice(run, arguments):
         yield Part(run.request, first=0, name="the first")
@@ -29,14 +32,26 @@ from ..core import infotext, params, settings
 from ..core.errors import UserError
 from ..core.hooks import hook
 from ..core.params import EXTENSION_PARAMS
-from ..core.registry import sampler, schedule
+from ..core.registry import sampler, schedule, upscaler
 from ..core.request import PARAMS, GenerationRequest
 from ..core.scripts import SCRIPTS, Part, Script, one_part
 from ..core.settings import SETTINGS
 
 RESERVED_KEYS = {param.key for param in PARAMS.values() if param.key} | infotext.OTHER_KEYS
 
-__all__ = ["Field", "Param", "Part", "Setting", "UserError", "changed", "hook", "sampler", "schedule", "script"]
+__all__ = [
+    "Field",
+    "Param",
+    "Part",
+    "Setting",
+    "UserError",
+    "changed",
+    "hook",
+    "sampler",
+    "schedule",
+    "script",
+    "upscaler",
+]
 
 
 def Param(name: str, default: Any, **facts: Any) -> params.Param:

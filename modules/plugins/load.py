@@ -9,7 +9,7 @@ from types import ModuleType
 
 from ..core.hooks import Hooks
 from ..core.params import EXTENSION_PARAMS
-from ..core.registry import SAMPLERS, SCHEDULES
+from ..core.registry import OURS, SAMPLERS, SCHEDULES, UPSCALERS
 from ..core.scripts import SCRIPTS
 from ..core.settings import SETTINGS
 from .discover import Extension
@@ -53,6 +53,7 @@ def _declared() -> dict[str, set[str]]:
         "settings": {setting.name for setting in SETTINGS},
         "samplers": set(SAMPLERS.names()),
         "schedules": set(SCHEDULES.names()),
+        "upscalers": {entry.name for entry in UPSCALERS if not entry.owner.startswith(OURS)},
         "scripts": set(SCRIPTS.names()),
     }
 
@@ -64,6 +65,7 @@ def _undo(before: dict[str, set[str]]) -> None:
         "settings": SETTINGS,
         "samplers": SAMPLERS,
         "schedules": SCHEDULES,
+        "upscalers": UPSCALERS,
         "scripts": SCRIPTS,
     }
     after = _declared()

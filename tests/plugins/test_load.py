@@ -8,13 +8,13 @@ import pytest
 
 from modules.core.hooks import Hooks
 from modules.core.params import EXTENSION_PARAMS
-from modules.core.registry import SAMPLERS, SCHEDULES
+from modules.core.registry import SAMPLERS, SCHEDULES, UPSCALERS
 from modules.core.settings import SETTINGS
 from modules.plugins.discover import discover
 from modules.plugins.load import load_all
 
 EVERYTHING = """
-from modules.plugins.api import Param, Setting, hook, sampler, schedule
+from modules.plugins.api import Param, Setting, hook, sampler, schedule, upscaler
 
 Param("glow", 0.5, label="Glow")
 Setting("glow_limit", 3, label="Most glow")
@@ -27,6 +27,10 @@ def comet(model, x, sigmas, *, noise, step):
 def tail(n, sigma_min, sigma_max):
     return []
 
+@upscaler("Comet 2x")
+def larger(picture, width, height):
+    return picture.repeat(2, 0).repeat(2, 1)
+
 @hook
 def guided(step):
     step.append("heard")
@@ -38,7 +42,7 @@ def loaded(folder, hooks: Hooks) -> list[str]:
 
 
 def declared() -> set[str]:
-    registries = (EXTENSION_PARAMS, SETTINGS, SAMPLERS, SCHEDULES)
+    registries = (EXTENSION_PARAMS, SETTINGS, SAMPLERS, SCHEDULES, UPSCALERS)
     return {one.name for registry in registries for one in registry}
 
 
@@ -54,6 +58,7 @@ def test_what_an_extension_declares_is_there_with_its_owner(write, hooks: Hooks)
     assert SETTINGS.get("glow_limit").owner == "easel_extensions.glitter"
     assert SAMPLERS.get("Comet").owner == "easel_extensions.glitter"
     assert "Comet tail" in SCHEDULES
+    assert "Comet 2x" in UPSCALERS
     heard: list[str] = []
     hooks.call("guided", run=None, step=heard)
     assert heard == ["heard"]
