@@ -130,6 +130,22 @@ def test_every_tile_is_told_and_the_work_can_be_ended_between_two(upscalers: Ups
     assert told[-1][0] == 3
 
 
+def test_where_memory_is_short_tiles_become_smaller() -> None:
+    class ShortOfMemory:
+        def __init__(self) -> None:
+            self.scale, self.seen = 2, []
+
+        def __call__(self, pixels: np.ndarray) -> np.ndarray:
+            self.seen.append(pixels.shape[0])
+            if pixels.shape[0] > 70:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return pixels.repeat(2, 0).repeat(2, 1).astype(np.float32)
+
+    picture, network = _picture(300, 270), ShortOfMemory()
+    assert np.array_equal(enlarged(picture, network), picture.repeat(2, 0).repeat(2, 1))
+    assert network.seen[:2] == [256, 128] and set(network.seen[2:]) == {64}
+
+
 def test_a1111s_names_mean_the_files_behind_them(tmp_path: Path) -> None:
     write_toy_upscaler(tmp_path / "RealESRGAN/RealESRGAN_x4plus.safetensors", scale=4)
     upscalers = Upscalers(tmp_path, Precision(CPU, torch.float32, torch.float32))
