@@ -143,11 +143,16 @@ def postcard_sentence(scene: Postcard, subject: str, rng: Random) -> str:
     places = [p for p in (ground, sky) if p]
     if rng.random() < 0.2:
         places.reverse()
-    lights = [rng.choice(LIGHT_WORDS[name]) for name in scene.lights if rng.random() < 0.5]
+    lights = [rng.choice(LIGHT_WORDS[name]) for name in scene.lights if rng.random() < 0.5 * told(name)]
     words = " ".join([subject, *places])
     if lights:
         words += f"{rng.choice((' with ', ', with ', ' and '))}{joined(lights)}"
     return words
+
+
+def told(light: str) -> float:
+    """How often a light is worth a word, against the others: the moon of a night goes without saying."""
+    return 0.6 if light in ("moon", "crescent") else 1.0
 
 
 def comma_caption(scene: Scene, rng: Random) -> str:
@@ -160,7 +165,7 @@ def comma_caption(scene: Scene, rng: Random) -> str:
             parts.append(rng.choice(GROUND_WORDS[scene.ground]))
         if rng.random() < 0.9:
             parts.append(rng.choice(SKY_WORDS[scene.sky]))
-        parts += [rng.choice(LIGHT_WORDS[name]) for name in scene.lights if rng.random() < 0.6]
+        parts += [rng.choice(LIGHT_WORDS[name]) for name in scene.lights if rng.random() < 0.6 * told(name)]
     if rng.random() < 0.25:
         rng.shuffle(parts)
     if scene.style != "flat" or rng.random() < 0.25:

@@ -44,7 +44,7 @@ TALL = ("balloon", "rocket", "mountain", "lighthouse")
 PLACES = ("left", "middle", "right")
 STYLES = ("flat", "pencil sketch")
 
-NIGHTS_WITH_A_MOON = 0.7
+NIGHTS_WITH_A_MOON = 0.93
 SHAPES_SHARE = 0.3
 SKETCH_SHARE = 0.1
 

@@ -1,0 +1,199 @@
+"""The starter's pictures are those of A1111's loop, written out here as it is published: same noise, same steps.
+
+The loop has nothing of ours but the loaded networks and the tokenizer. Mean difference: at most 1/255, as is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from modules.core.hooks import Hooks
+from modules.engine.engine import Engine
+from modules.text.tokenizer import BOS, EOS, encode
+from tests.conftest import folders_in
+
+from .conftest import pictures, told
+
+STARTER = Path(__file__).parents[2] / "models" / "Stable-diffusion" / "starter.safetensors"
+PROMPT, NEGATIVE, CFG, SEED, SIZE = "a red house on the hills at sunset", "moon", 5.0, 12, 128
+GIVEN = {"prompt": PROMPT, "negative_prompt": NEGATIVE, "cfg_scale": CFG, "seed": SEED, "noise_source": "CPU"}
+SHAPE = (1, 4, SIZE // 8, SIZE // 8)
+BETAS = np.linspace(0.00085**0.5, 0.012**0.5, 1000) ** 2
+SIGMAS = np.sqrt((1 - np.cumprod(1 - BETAS)) / np.cumprod(1 - BETAS))
+Denoise = Callable[[Tensor, float], Tensor]
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    engine = Engine(folders_in(tmp_path_factory.mktemp("starter"), STARTER), Hooks())
+    told(engine, prompt="", steps=1, width=64, height=64)
+    yield engine
+    engine.close()
+
+
+@pytest.fixture
+def denoise(engine: Engine) -> Denoise:
+    return denoiser(engine, PROMPT, NEGATIVE)
+
+
+def denoiser(engine: Engine, prompt: str, negative: str, last: int = 1) -> Denoise:
+    """`CompVisDenoiser` and `CFGDenoiser`: eps at the interpolated timestep of sigma, then guidance."""
+    weights = engine._model.weights
+    rows = []
+    for text in (prompt, negative):
+        ids = [BOS, *encode(text), *[EOS] * 77][:77]
+        states = weights.text_encoder(torch.tensor([ids]), output_hidden_states=True).hidden_states
+        rows.append(text_norm(weights.text_encoder)(states[-last]))
+
+    def denoise(x: Tensor, sigma: float) -> Tensor:
+        t = torch.full((2,), np.interp(np.log(sigma), np.log(SIGMAS), np.arange(1000)))
+        inner = x.repeat(2, 1, 1, 1) / (sigma**2 + 1) ** 0.5
+        cond, uncond = (x - sigma * weights.unet(inner, t.float(), torch.cat(rows)).sample).chunk(2)
+        return uncond + CFG * (cond - uncond)
+
+    return denoise
+
+
+def text_norm(encoder: torch.nn.Module) -> torch.nn.Module:
+    return getattr(encoder, "text_model", encoder).final_layer_norm
+
+
+def uniform(n: int) -> list[float]:
+    """`get_sigmas`: timesteps from 999 to 0, log-linear between."""
+    return [*np.exp(np.interp(np.linspace(999, 0, n), np.arange(1000), np.log(SIGMAS))), 0.0]
+
+
+def karras(n: int) -> list[float]:
+    ramp, low, high = np.linspace(0, 1, n), SIGMAS[0] ** (1 / 7), SIGMAS[-1] ** (1 / 7)
+    return [*((high + ramp * (low - high)) ** 7), 0.0]
+
+
+def noise(generator: torch.Generator, shape: tuple[int, ...] = SHAPE) -> Tensor:
+    return torch.randn(shape[1:], generator=generator)[None]
+
+
+def euler_ancestral(denoise: Denoise, x: Tensor, sigmas: list[float], generator: torch.Generator) -> Tensor:
+    for sigma, after in pairwise(sigmas):
+        up = min(after, (after**2 * (sigma**2 - after**2) / sigma**2) ** 0.5)
+        down = (after**2 - up**2) ** 0.5
+        x = x + (x - denoise(x, sigma)) / sigma * (down - sigma)
+        if after > 0:
+            x = x + noise(generator, tuple(x.shape)) * up
+    return x
+
+
+def dpmpp_2m(denoise: Denoise, x: Tensor, sigmas: list[float], generator: torch.Generator) -> Tensor:
+    old = None
+    for i, (sigma, after) in enumerate(pairwise(sigmas)):
+        denoised = denoise(x, sigma)
+        if old is None or after == 0:
+            x = after / sigma * x + (1 - after / sigma) * denoised
+        else:
+            h, last = np.log(sigma / after), np.log(sigmas[i - 1] / sigma)
+            r = last / h
+            mixed = (1 + 1 / (2 * r)) * denoised - 1 / (2 * r) * old
+            x = after / sigma * x - np.expm1(-h) * mixed
+        old = denoised
+    return x
+
+
+def ddim(denoise: Denoise, x: Tensor, steps: int) -> Tensor:
+    """A1111's timesteps sampler, in terms of latents of unit variance."""
+    timesteps = np.arange(0, 1000, 1000 // steps) + 1
+    alphas = np.cumprod(1 - BETAS)
+    for i in reversed(range(len(timesteps))):
+        a, before = alphas[timesteps[i]], alphas[timesteps[i - 1]] if i else 1.0
+        sigma = ((1 - a) / a) ** 0.5
+        pred = denoise(x / a**0.5, sigma)
+        eps = (x - a**0.5 * pred) / (1 - a) ** 0.5
+        x = before**0.5 * pred + (1 - before) ** 0.5 * eps
+    return x
+
+
+@torch.no_grad()
+def decoded(engine: Engine, latents: Tensor) -> np.ndarray:
+    weights = engine._model.weights
+    image = weights.vae.decode(latents / 0.18215).sample[0]
+    return ((image + 1) / 2).clamp(0, 1).mul(255).permute(1, 2, 0).numpy()
+
+
+def apart(engine: Engine, latents: Tensor, **changes: object) -> float:
+    """The mean difference of a picture of ours to the one in these latents, in levels of 255."""
+    picture = pictures(told(engine, **{**GIVEN, "width": SIZE, "height": SIZE, **changes}))[0]
+    return float(np.abs(picture.pixels - decoded(engine, latents)).mean())
+
+
+@torch.no_grad()
+def test_euler_a_on_its_usual_schedule(engine, denoise):
+    generator, sigmas = torch.Generator().manual_seed(SEED), uniform(8)
+    latents = euler_ancestral(denoise, noise(generator) * sigmas[0], sigmas, generator)
+    assert apart(engine, latents, sampler="Euler a", steps=8) < 1
+
+
+@torch.no_grad()
+def test_dpmpp_2m_on_karras_schedule(engine, denoise):
+    generator, sigmas = torch.Generator().manual_seed(SEED), karras(8)
+    latents = dpmpp_2m(denoise, noise(generator) * sigmas[0], sigmas, generator)
+    assert apart(engine, latents, sampler="DPM++ 2M", schedule="Karras", steps=8) < 1
+
+
+@torch.no_grad()
+def test_ddim(engine, denoise):
+    latents = ddim(denoise, noise(torch.Generator().manual_seed(SEED)), 10)
+    assert apart(engine, latents, sampler="DDIM", steps=10) < 1
+
+
+@torch.no_grad()
+def test_clip_skip_2(engine):
+    generator, sigmas = torch.Generator().manual_seed(SEED), uniform(6)
+    denoise = denoiser(engine, PROMPT, NEGATIVE, last=2)
+    latents = euler_ancestral(denoise, noise(generator) * sigmas[0], sigmas, generator)
+    assert apart(engine, latents, sampler="Euler a", steps=6, clip_skip=2) < 1
+
+
+@torch.no_grad()
+def test_an_edited_prompt(engine):
+    first, then = (denoiser(engine, f"a {colour} house on the hills at sunset", NEGATIVE) for colour in ("red", "blue"))
+    sigmas = uniform(8)
+    generator = torch.Generator().manual_seed(SEED)
+    switch = sigmas[4]
+    latents = euler_ancestral(
+        lambda x, sigma: (then if sigma <= switch else first)(x, sigma), noise(generator) * sigmas[0], sigmas, generator
+    )
+    prompt = "a [red:blue:4] house on the hills at sunset"
+    assert apart(engine, latents, prompt=prompt, sampler="Euler a", steps=8) < 1
+
+
+@torch.no_grad()
+def test_a_variation_of_the_seed(engine, denoise):
+    own, other = (noise(torch.Generator().manual_seed(seed))[0] for seed in (SEED, 99))
+    dot = (own / own.norm(dim=1, keepdim=True) * (other / other.norm(dim=1, keepdim=True))).sum(1)
+    omega = torch.acos(dot)
+    so = torch.sin(omega)
+    first = (torch.sin(0.7 * omega) / so).unsqueeze(1) * own + (torch.sin(0.3 * omega) / so).unsqueeze(1) * other
+    sigmas = karras(8)
+    latents = dpmpp_2m(denoise, first[None] * sigmas[0], sigmas, torch.Generator())
+    changes = {"sampler": "DPM++ 2M", "schedule": "Karras", "steps": 8, "subseed": 99, "subseed_strength": 0.3}
+    assert apart(engine, latents, **changes) < 1
+
+
+@torch.no_grad()
+def test_hires_fix_with_a_latent_upscaler(engine, denoise):
+    generator, sigmas = torch.Generator().manual_seed(SEED), uniform(6)
+    latents = euler_ancestral(denoise, noise(generator) * sigmas[0], sigmas, generator)
+    latents = interpolate(latents, size=(24, 24), mode="bilinear", antialias=False)
+    total = int(5 / 0.6)
+    sigmas = uniform(total)[total - (5 - 1) - 1 :]
+    generator = torch.Generator().manual_seed(SEED)
+    x = latents + noise(generator, tuple(latents.shape)) * sigmas[0]
+    latents = euler_ancestral(denoise, x, sigmas, generator)
+    hires = {"enable_hr": True, "hr_scale": 1.5, "hr_second_pass_steps": 5, "denoising_strength": 0.6}
+    assert apart(engine, latents, sampler="Euler a", steps=6, **hires) < 1
