@@ -173,6 +173,7 @@ def _engine_opener(
             hooks,
             precision=named_precision(options.precision, cpu=options.use_cpu),
             preview_every=preview_every,
+            checkpoint_memory=lambda: settings["checkpoint_memory"],
             settings=settings.all,
             inputs=pictures.pixels,
             texts=lambda picture: pictures.get(picture).infotext,

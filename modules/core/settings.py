@@ -176,6 +176,16 @@ SETTINGS = SettingDeclarations(
             "checkpoint", "", "Checkpoint at start", "Empty takes the last one used.", "Model", choices="checkpoints"
         ),
         Setting(
+            "checkpoint_memory",
+            -1.0,
+            "Memory for checkpoints used lately, in GB",
+            "They stay loaded, so that going back to one takes no time; the one used longest ago goes first. "
+            "-1 takes half of what is free, 0 keeps none but the open one.",
+            "Model",
+            ge=-1,
+            le=1024,
+        ),
+        Setting(
             "noise_source",
             "NV",
             "Noise source",

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ..core.errors import UserError
+from ..core.events import Noticed
 from ..core.hooks import Hooks
 from .model import Model
 from .run import Batch, Run
@@ -19,19 +20,21 @@ def decode(run: Run, batch: Batch, latents: Tensor, model: Model, hooks: Hooks) 
     When somebody listens to `decoded`, all are made first, since that moment sees the whole batch.
     """
     if hooks.listens("decoded"):
-        images = torch.stack([_image(one, model) for one in latents])
+        images = torch.stack([_image(one, run, model) for one in latents])
         yield from hooks.changed("decoded", images, argument="images", run=run, batch=batch)
     else:
-        yield from (_image(one, model) for one in latents)
+        yield from (_image(one, run, model) for one in latents)
 
 
 @torch.inference_mode()
-def _image(latents: Tensor, model: Model) -> Tensor:
+def _image(latents: Tensor, run: Run, model: Model) -> Tensor:
     """One picture from its latents (channels, h, w). Raises UserError when the VAE gives NaN."""
-    image = model.weights.decode(latents[None])[0].float()
+    image = model.weights.decode(latents[None])[0]
+    while model.weights.remarks:
+        run.emit(Noticed(run.job, model.weights.remarks.pop()))
     if not torch.isfinite(image).all():
         raise UserError(
             "The VAE gave numbers that are not finite (NaN), so there is no picture.",
-            hint="Choose another VAE, or start with --precision fp32.",
+            hint="Choose another VAE: this one's numbers are broken, in float32 too.",
         )
     return ((image + 1) / 2).clamp(0, 1)

@@ -53,11 +53,13 @@ class Engine:
         *,
         precision: Precision | None = None,
         preview_every: Callable[[], int] = lambda: 1,
+        checkpoint_memory: Callable[[], float] = lambda: -1.0,
         settings: Callable[[], Mapping[str, Any]] = dict,
         inputs: Inputs = no_inputs,
         texts: Texts = no_text,
     ) -> None:
         """`precision`: default the best here. `preview_every`: steps between previews, 0 for none.
+        `checkpoint_memory`: gigabytes for checkpoints used lately; below 0: half of what is free.
         `settings` is asked once a job, for extensions: nothing of the engine's own depends on it. `inputs(id)` gives
         the pixels of pictures that people brought, uint8 (height, width, 3 or 4), `texts(id)` their settings text.
         """
@@ -70,7 +72,7 @@ class Engine:
         self._upscalers = Upscalers(folders.models, self._precision)
         self._hashes = HashCache(folders.data)
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="hashing")
-        self._loader, self._second_loader = Loader(self._precision), Loader(self._precision)
+        self._loader = Loader(self._precision, lambda: _bytes(checkpoint_memory()))
         self._second: Model | None = None
         self._encoder = Encoder(Networks(folders, self._hashes))
         self._model: Model | None = None
@@ -144,7 +146,6 @@ class Engine:
         self._model = self._second = None
         self._upscalers.close()
         self._loader.close()
-        self._second_loader.close()
         self._pool.shutdown(cancel_futures=True)
         self._hashes.close()
 
@@ -186,7 +187,7 @@ class Engine:
         self._second = None
         run.emit(LoadingModel(run.job, file.name))
         vae_file = self._vae(run.request.vae, file)
-        weights = self._second_loader.open(file, vae_file.path if vae_file else None)
+        weights = self._loader.open(file, vae_file.path if vae_file else None)
         let_edges_meet(run.request.tiling, weights.unet, weights.vae)
         hashes = [hash_behind(self._pool, self._hashes, one) if one else None for one in (file, vae_file)]
         self._second = Model(weights, file, vae_file, *hashes)
@@ -215,6 +216,10 @@ class Engine:
         if file.problem:
             raise UserError(file.problem)
         return file
+
+
+def _bytes(gigabytes: float) -> int | None:
+    return None if gigabytes < 0 else int(gigabytes * 2**30)
 
 
 def _identity(file: ModelFile, vae: ModelFile | None) -> tuple:

@@ -56,7 +56,7 @@ def encoded(pictures: Tensor, model: Model) -> Tensor:
     if not torch.isfinite(latents).all():
         raise UserError(
             "The VAE made numbers that are not finite (NaN) of the picture.",
-            hint="Choose another VAE, or start with --precision fp32.",
+            hint="Choose another VAE: this one's numbers are broken, in float32 too.",
         )
     return latents
 

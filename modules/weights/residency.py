@@ -1,8 +1,11 @@
-"""Keeps the checkpoint that was asked for last, so that asking again costs nothing."""
+"""Keeps the checkpoints that were asked for lately, so that asking again costs nothing."""
 
 from __future__ import annotations
 
 import gc
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 
@@ -22,55 +25,106 @@ SPARE = 0.8  # of the free memory, what a second model may take before the first
 Key = tuple[str, int, int]
 
 
-class Loader:
-    """Opens checkpoints on one device and owns the open one. For one thread: the engine's."""
+@dataclass(frozen=True)
+class _Kept:
+    """A model, and the file of its VAE; None: the checkpoint's own."""
 
-    def __init__(self, precision: Precision) -> None:
+    weights: Weights
+    vae: Key | None
+
+
+class Loader:
+    """Opens checkpoints on one device and owns the open one, and those before it while they fit into a budget, so that
+    going back to one costs nothing. For one thread: the engine's.
+    """
+
+    def __init__(self, precision: Precision, budget: Callable[[], int | None] = lambda: None) -> None:
+        """`budget()`: bytes that the models beside the open one may take; None: half of what is free."""
         self.precision = precision
         if precision.device.type == "cpu":
             keep_pages()
-        self._weights: Weights | None = None
-        self._keys: tuple[Key, Key | None] | None = None
+        self._budget = budget
+        self._kept: OrderedDict[Key, _Kept] = OrderedDict()  # the open one is the last
 
     def open(self, file: ModelFile | Path, vae: Path | None = None) -> Weights:
-        """The model in `file` with the VAE in `vae` (None: its own): the open one if it is that, else loaded now.
+        """The model in `file` with the VAE in `vae` (None: its own): from memory if it is there, else loaded now.
 
         Files that changed on disk are loaded anew. Raises UserError when the file cannot be loaded; the model that was
         open before is open still.
         """
         path = file if isinstance(file, Path) else file.path
-        keys = _key(path), _key(vae) if vae else None
-        if self._weights is not None and keys == self._keys:
-            return self._weights
-        if self._weights is not None and self._keys is not None and keys[0] == self._keys[0]:
-            weights = self._prepared(with_vae(self._weights, vae))
-        else:
+        key, vae_key = _key(path), _key(vae) if vae else None
+        kept = self._kept.get(key)
+        if kept is None:
             weights = self._load(path, vae)
-        self._weights, self._keys = weights, keys
+        elif kept.vae != vae_key:
+            weights = self._prepared(with_vae(kept.weights, vae))
+        else:
+            weights = kept.weights
+        self._kept[key] = _Kept(weights, vae_key)
+        self._kept.move_to_end(key)
+        self._let_go_of_old_files(key)
+        self._keep_to_budget()
         return weights
 
     def close(self) -> None:
-        """Lets the open model go and gives its memory back."""
-        self._weights = self._keys = None
+        """Lets all models go and gives their memory back."""
+        self._kept.clear()
+        self._give_back()
+
+    @property
+    def kept(self) -> list[Path]:
+        """The files of the models in memory, the open one last."""
+        return [kept.weights.path for kept in self._kept.values()]
+
+    def _let_go_of_old_files(self, key: Key) -> None:
+        """Drops what the same file held before it changed."""
+        for old in [other for other in self._kept if other[0] == key[0] and other != key]:
+            del self._kept[old]
+
+    def _keep_to_budget(self) -> None:
+        """Lets go of the models that were used longest ago, until those beside the open one fit into the budget."""
+        sizes = [kept.weights.nbytes for kept in self._kept.values()][:-1]
+        budget = self._budget()
+        if budget is None and sizes:
+            free = free_memory(self.precision.device)
+            budget = 0 if free is None else (free + sum(sizes)) // 2
+        if sum(sizes) > (budget or 0):
+            while sum(sizes) > (budget or 0):
+                self._kept.popitem(last=False)
+                sizes.pop(0)
+            self._give_back()
+
+    def _give_back(self) -> None:
         gc.collect()
         give_pages_back()
         if self.precision.device.type == "cuda":
             torch.cuda.empty_cache()
 
     def _load(self, path: Path, vae: Path | None) -> Weights:
-        """Loads beside the open model where memory allows, so that failing costs nothing; else after letting it go."""
-        before, keys = self._weights, self._keys
-        needed = _bytes_needed(read_tensors(path), self.precision.dtype)
-        if before is None or needed < SPARE * (free_memory(self.precision.device) or 0):
+        """Loads beside the open model where memory allows, so that failing costs nothing; else others are let go first,
+        the open one last.
+        """
+        if not self._kept:
             return self._load_now(path, vae)
-        previous = before.path, before.vae_path
+        needed = _bytes_needed(read_tensors(path), self.precision.dtype)
+        while len(self._kept) > 1 and not self._has_room(needed):
+            self._kept.popitem(last=False)
+            self._give_back()
+        if self._has_room(needed):
+            return self._load_now(path, vae)
+        key, (before,) = next(iter(self._kept)), self._kept.values()
+        vae_key, previous = before.vae, (before.weights.path, before.weights.vae_path)
         del before
         self.close()
         try:
             return self._load_now(path, vae)
         except UserError:
-            self._weights, self._keys = self._load_now(*previous), keys
+            self._kept[key] = _Kept(self._load_now(*previous), vae_key)
             raise
+
+    def _has_room(self, needed: int) -> bool:
+        return needed < SPARE * (free_memory(self.precision.device) or 0)
 
     def _load_now(self, path: Path, vae: Path | None) -> Weights:
         precision = self.precision

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -18,8 +18,10 @@ from ..text.chunks import Chunk
 from .embeddings import Taught, words_shown
 from .emphasis import Reading, States, Text, conditionings
 from .lora.merged import Merged
+from .memory import free_memory
 from .prepared import held_bytes
 from .tensors import Stored
+from .tiling import SMALLEST, decode_tiled, encode_tiled, tile_side
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,8 @@ class Weights:
 
     `rules` is the family's module in weights/families. `vae_path` is None when the VAE is the checkpoint's own.
     `stored` says where "unet" and "text_encoder" can be read again, `merged` which LoRAs are in them now.
-    `taught` are the words that chunks may have.
+    `taught` are the words that chunks may have. `vae_in_float32` reads the VAE again for numbers that fp16 cannot hold.
+    `remarks` are what happened that whoever asked for a picture should hear; who tells it takes it out.
     """
 
     path: Path
@@ -57,6 +60,8 @@ class Weights:
     stored: Mapping[str, Stored] = field(default_factory=dict)
     merged: Merged = field(default_factory=Merged)
     taught: Taught = field(default_factory=Taught)
+    vae_in_float32: Callable[[Weights], nn.Module] | None = None
+    remarks: list[str] = field(default_factory=list)
 
     @property
     def native_size(self) -> int:
@@ -132,10 +137,40 @@ class Weights:
     def decode(self, latents: Tensor) -> Tensor:
         """Pictures (b, 3, h * factor, w * factor), float32, about [-1, 1] but not clamped, for latents (b, c, h, w)."""
         plain = latents.to(self.device, torch.float32) / self.family.latent_scale + self.family.latent_shift
-        return self.vae.decode(plain.to(self.vae_dtype), return_dict=False)[0].float()
+        return self._by_vae(plain, *plain.shape[2:], lambda x: self.vae.decode(x, return_dict=False)[0], decode_tiled)
 
     @torch.inference_mode()
     def encode_image(self, pictures: Tensor) -> Tensor:
         """Latents (b, c, h / factor, w / factor), float32, for pictures (b, 3, h, w) in [-1, 1]: the code's mean."""
-        code = self.vae.encode(pictures.to(self.device, self.vae_dtype), return_dict=False)[0].mode().float()
-        return (code - self.family.latent_shift) * self.family.latent_scale
+        height, width = (side // self.latent_factor for side in pictures.shape[2:])
+        parameters = self._by_vae(
+            pictures.to(self.device),
+            height,
+            width,
+            lambda x: self.vae.encode(x, return_dict=False)[0].parameters,
+            encode_tiled,
+        )
+        return (parameters.chunk(2, dim=1)[0] - self.family.latent_shift) * self.family.latent_scale
+
+    def _by_vae(
+        self,
+        x: Tensor,
+        height: int,
+        width: int,
+        whole: Callable[[Tensor], Tensor],
+        tiled: Callable[[nn.Module, Tensor, int], Tensor],
+    ) -> Tensor:
+        """What the VAE makes of x, float32: at once, or in tiles where `height` x `width` latents find no room. When
+        that is not finite, the VAE is read again in float32, asked once more, and this is remarked.
+        """
+        side = tile_side(self.vae, height, width, free_memory(self.device))
+        try:
+            given = tiled(self.vae, x.to(self.vae_dtype), side) if side else whole(x.to(self.vae_dtype))
+        except torch.OutOfMemoryError:
+            given = tiled(self.vae, x.to(self.vae_dtype), SMALLEST)
+        if torch.isfinite(given).all() or self.vae_dtype == torch.float32 or self.vae_in_float32 is None:
+            return given.float()
+        old = str(self.vae_dtype).removeprefix("torch.")
+        self.remarks.append(f"The VAE gave numbers that are not finite in {old}: it computes in float32 now.")
+        self.vae, self.vae_dtype = self.vae_in_float32(self), torch.float32
+        return self._by_vae(x, height, width, whole, tiled)

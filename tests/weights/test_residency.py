@@ -3,8 +3,10 @@
 import gc
 import os
 import shutil
+import time
 import weakref
 
+import psutil
 import pytest
 import torch
 
@@ -15,10 +17,12 @@ from modules.weights.precision import Precision
 from modules.weights.residency import Loader
 from tests.toy import write_toy_checkpoint
 
+CPU = Precision(torch.device("cpu"), torch.float32, torch.float32)
+
 
 @pytest.fixture
 def loader():
-    return Loader(Precision(torch.device("cpu"), torch.float32, torch.float32))
+    return Loader(CPU)
 
 
 @pytest.fixture
@@ -38,7 +42,8 @@ def test_a_file_that_changed_is_opened_anew(loader, toy, tmp_path):
     assert loader.open(path) is not first
 
 
-def test_another_file_takes_the_place_of_the_first_and_frees_it(loader, toy, other):
+def test_another_file_takes_the_place_of_the_first_and_frees_it(toy, other):
+    loader = Loader(CPU, budget=lambda: 0)
     first = weakref.ref(loader.open(toy).unet)
     assert loader.open(other).path == other
     gc.collect()
@@ -70,6 +75,71 @@ def test_where_memory_is_short_the_first_model_goes_before_the_second_comes(load
     monkeypatch.setattr(residency, "load_checkpoint", lambda *a, **k: seen.append(first() is None) or real(*a, **k))
     loader.open(other)
     assert seen == [True]
+
+
+@pytest.fixture
+def third(tmp_path):
+    return write_toy_checkpoint(tmp_path / "third.safetensors", seed=2)
+
+
+def test_going_back_to_a_checkpoint_takes_it_from_memory(loader, toy, other):
+    first = loader.open(toy)
+    loader.open(other)
+    began = time.perf_counter()
+    assert loader.open(toy) is first
+    assert time.perf_counter() - began < 0.3
+    assert loader.kept == [other, toy]
+
+
+def test_the_checkpoint_used_longest_ago_goes_first(toy, other, third):
+    size = Loader(CPU).open(toy).nbytes
+    loader = Loader(CPU, budget=lambda: int(1.5 * size))  # one beside the open one
+    first = loader.open(toy)
+    loader.open(other)
+    loader.open(toy)
+    loader.open(third)
+    assert loader.kept == [toy, third]
+    assert loader.open(toy) is first
+
+
+def test_a_smaller_budget_holds_from_the_next_checkpoint_on(toy, other, third):
+    budget = [1 << 40]
+    loader = Loader(CPU, budget=lambda: budget[0])
+    for path in (toy, other, third):
+        loader.open(path)
+    assert loader.kept == [toy, other, third]
+    budget[0] = 0
+    loader.open(third)
+    assert loader.kept == [third]
+
+
+def test_without_a_stated_budget_half_of_the_free_memory_is_used(loader, toy, other, third, monkeypatch):
+    size = loader.open(toy).nbytes
+    monkeypatch.setattr(residency, "free_memory", lambda device: 3 * size)
+    loader.open(other)
+    assert loader.kept == [toy, other]
+    monkeypatch.setattr(residency, "free_memory", lambda device: size * 1.3)
+    loader.open(third)
+    assert loader.kept == [other, third]
+
+
+def test_a_file_that_changed_is_not_kept_twice(loader, tmp_path):
+    path = write_toy_checkpoint(tmp_path / "mine.safetensors")
+    loader.open(path)
+    write_toy_checkpoint(path, seed=9)
+    loader.open(path)
+    assert loader.kept == [path]
+
+
+def test_fifty_switches_between_three_checkpoints_leave_memory_as_it_was(toy, other, third):
+    size = Loader(CPU).open(toy).nbytes
+    loader, process = Loader(CPU, budget=lambda: int(1.5 * size)), psutil.Process()
+    resident = []
+    for switch in range(50):  # with room for one beside the open one, each is loaded anew
+        loader.open((toy, other, third)[switch % 3])
+        resident.append(process.memory_info().rss)
+    loader.close()
+    assert max(resident[-10:]) < 1.02 * max(resident[5:15])
 
 
 def test_a_closed_loader_holds_nothing(loader, toy):
