@@ -106,7 +106,7 @@ class Engine:
     def generate(self, job: str, request: GenerationRequest, emit: Emit, stop: StopToken) -> None:
         """Makes the request's pictures, each told as `PictureDone`. Raises Stopped when interrupted."""
         run = Run(job, request, emit, stop, self._settings(), self._inputs, self._texts)
-        run.upscaled = partial(self._upscalers.upscaled, report=lambda done, total: run.stop.check())
+        run.upscaled = partial(self._upscalers.upscaled, check=stop.check)
         run.open_beside = lambda checkpoint: self._open_beside(run, checkpoint)
         run.made = lambda picture: emit(PictureDone(job, picture))
         self._hooks.call("generation_starting", run=run)

@@ -100,15 +100,15 @@ def _laid(
         before = picture
         for layer in layers:
             tell = partial(_tell, run, index, done, total)
-            result = upscalers.upscaled(before, layer.upscaler, *layer.size, report=tell, **tiles)
+            run.stop.check()
+            result = upscalers.upscaled(before, layer.upscaler, *layer.size, report=tell, check=run.stop.check, **tiles)
             picture = _blended(sized(picture, *layer.size), result, layer.visibility)
             done += counts[layer]
     return picture
 
 
 def _tell(run: Run, index: int, before: int, total: int, done: int, _: int) -> None:
-    """Says how many tiles of a picture are done; raises Stopped when somebody asked for that."""
-    run.stop.check()
+    """Says how many tiles of a picture are done."""
     run.emit(Step(run.job, before + done, total, index, index, run.pictures))
 
 

@@ -25,11 +25,17 @@ SMALLEST_TILE = 64
 MOST_LOADED = 2
 
 Report = Callable[[int, int], None]
-"""`report(done, total)`: how many tiles are done. What it raises ends the work."""
+"""`report(done, total)`: how many tiles are done."""
+Check = Callable[[], None]
+"""Called very often; what it raises ends the work."""
 
 
 def unheard(done: int, total: int) -> None:
     """For work that nobody watches."""
+
+
+def unasked() -> None:
+    """For work that nobody ends."""
 
 
 class Upscalers:
@@ -50,6 +56,7 @@ class Upscalers:
         tile: int = TILE,
         overlap: int = OVERLAP,
         report: Report = unheard,
+        check: Check = unasked,
     ) -> numpy.ndarray:
         """The picture, uint8 (h, w, 3), at exactly `width` x `height`, by the upscaler called `name`.
 
@@ -66,7 +73,8 @@ class Upscalers:
         total = self.tiles(name, size, (width, height), tile=tile, overlap=overlap)
         for given in planned(size, (width, height), network.scale):
             tell = partial(_tell, report, done, total)
-            picture = enlarged(sized(picture, *given), network, tile, overlap, tell)
+            with network.watched(check):
+                picture = enlarged(sized(picture, *given), network, tile, overlap, tell)
             done += len(grid_of(given, tile, overlap))
         return sized(picture, width, height)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,17 @@ class Upscaling:
     name: str
     scale: int
     network: Any
+
+    @contextlib.contextmanager
+    def watched(self, check: Callable[[], None]) -> Iterator[None]:
+        """Within it `check` is called before every layer: what it raises ends the work in the middle of a picture."""
+        layers = [layer for layer in self.network.model.modules() if not any(layer.children())]
+        hooks = [layer.register_forward_pre_hook(lambda *_: check()) for layer in layers]
+        try:
+            yield
+        finally:
+            for hook in hooks:
+                hook.remove()
 
     @torch.inference_mode()
     def __call__(self, pixels: numpy.ndarray) -> numpy.ndarray:
