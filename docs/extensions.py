@@ -38,6 +38,11 @@ picture's text. Its value is `run.request.extra[name]`. Facts that may be given:
 `@sampler(name)` and `@schedule(name)` add to every list of samplers and schedule types; `modules/core/registry.py` says
 what such a function takes and gives.
 
+`@script(name, Field(...), ...)` adds a script: one job of many requests, with its fields in the page's fold "Script"
+and in `scripts` in `POST /api/jobs`. It yields one `Part` after another and is sent the pictures of each;
+`modules/core/scripts.py` says how values are checked and pictures counted beforehand (`prepare`). The X/Y/Z plot in
+`modules/plugins/builtin/xyz_plot` is one.
+
 ## Listening
 
 A function marked `@hook` and named like a moment is called at that moment. It takes only the arguments that it names.
