@@ -267,9 +267,11 @@ class Studio:
 
     def paste(self, text: str) -> PastedSettings:
         """The settings in a picture's text, ready for the page: the checkpoint found by its hash, else by its name.
-        An empty text means that of the last generation.
+        An empty text means that of the last generation; raises UserError when there was none.
         """
         text = text if text.strip() else self.last_settings()
+        if not text.strip():
+            raise UserError("There was no generation yet whose settings could be read.", hint="Paste a settings text.")
         pasted = pasted_settings(text, self._models, self.abilities())
         self.hooks.call("infotext_pasted", text=text, values=pasted.values)
         return pasted

@@ -22,6 +22,7 @@ SHEETS = (
     "send",
     "history",
     "compare",
+    "png_info",
     "settings",
 )
 SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "Helvetica Neue", "Arial", "sans-serif")

@@ -15,6 +15,7 @@ from .generate_tab import build_generate_tab
 from .history_tab import build_history_tab
 from .layout import Tab, Ui, header, pages
 from .look import head, theme
+from .png_info_tab import build_png_info_tab
 from .settings_tab import build_settings_tab
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def build_page(studio: Studio, hooks: Hooks) -> gr.Blocks:
             Tab("img2img", partial(build_generate_tab, page, studio, IMG2IMG)),
             Tab("Inpaint", partial(build_generate_tab, page, studio, INPAINT)),
             Tab("Extras", partial(build_generate_tab, page, studio, EXTRAS)),
+            Tab("PNG Info", build_png_info_tab),
             Tab("History", build_history_tab),
             *ui.tabs,
             Tab("Settings", partial(build_settings_tab, page, studio)),

@@ -72,7 +72,8 @@ def test_an_unknown_picture_is_named(studio) -> None:
 
 
 def test_an_empty_text_pasted_means_the_last_generation(studio) -> None:
-    assert studio.paste("").values == {"prompt": "", "negative_prompt": ""}
+    with pytest.raises(UserError, match="no generation yet"):
+        studio.paste("")
     made(studio, seed=77)
     assert studio.paste(" \n").values["seed"] == 77
     made(studio, seed=78, batch_count=3)

@@ -9,6 +9,8 @@ import "./history.js";
 import "./keys.js";
 import "./numbers.js";
 import "./picked.js";
+import "./pasting.js";
+import "./png_info.js";
 import "./prompt.js";
 import "./queue.js";
 import "./recent.js";

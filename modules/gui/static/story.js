@@ -2,6 +2,7 @@
 import { el, iconButton, setText } from "./element.js";
 import { enlarge } from "./enlarge.js";
 import { say } from "./message.js";
+import { reproduce } from "./png_info.js";
 import { useSettings } from "./prompt.js";
 import { sendBar } from "./send.js";
 import { download } from "./viewer.js";
@@ -25,6 +26,7 @@ export function story(tab) {
     iconButton("reuse", "Set the widgets as they were for this picture", () => useSettings(tab, picture.infotext), {
       text: "Reuse settings",
     }),
+    iconButton("retry", "Paint this picture once more, and compare the two", () => reproduce({ picture }), { text: "Reproduce" }),
     iconButton("copy", "Copy the settings text", () => copy(tab, picture.infotext), { text: "Copy" }),
     iconButton("download", "Download the picture", () => download(picture), { text: "Download" }),
   );
