@@ -20,6 +20,7 @@ from .errors import UserError
 from .params import EXTENSION_PARAMS, Param, params_of
 from .pictures import Facts
 from .request import GenerationRequest
+from .scripts import SCRIPTS
 from .version import NAME, VERSION
 
 # A key is looked for only where a run of its characters begins: a long line without colons is read once, not once for
@@ -144,6 +145,7 @@ def read(text: str, schedules: Iterable[str] = (), model: type[GenerationRequest
     checkpoint = (entries.pop("Model", ""), entries.pop("Model hash", ""))
     vae = (entries.pop("VAE", ""), entries.pop("VAE hash", ""))
     told = {key: entries.pop(key) for key in TOLD if key in entries}
+    scripts = _scripts(entries)
     values |= _sizes(entries, has_entries)
     if has_entries:
         values["noise_source"] = "GPU"
@@ -155,7 +157,17 @@ def read(text: str, schedules: Iterable[str] = (), model: type[GenerationRequest
     values |= _split_sampler(values, schedules)
     fitting, rejected, reasons = _fitting(model, values, extra)
     unknown = {**entries, **rejected}
+    fitting |= scripts
     return Pasted(fitting, checkpoint, vae, unknown, reasons, told, meant.program, meant.lost, meant.differences)
+
+
+def _scripts(entries: dict[str, str]) -> dict[str, Any]:
+    """The script that made a grid, with what its entries say of its fields; they are taken out of `entries`."""
+    script = next((one for one in SCRIPTS if one.name == entries.get("Script")), None)
+    if script is None:
+        return {}
+    fields = {one.name: entries.pop(one.key) for one in script.params if one.key in entries}
+    return {"scripts": {entries.pop("Script"): fields}}
 
 
 def _sizes(entries: dict[str, str], has_entries: bool) -> dict[str, int]:

@@ -18,18 +18,20 @@ from gradio.components import Component
 from ..core.errors import UserError
 from ..core.params import EXTENSION_PARAMS, EXTRAS, Param
 from ..core.request import PARAMS
+from ..core.scripts import SCRIPTS
 from .events import QUICK, called
 from .fields import param_field, values_of
 from .layout import fold, markup, tool
 from .offers import offers
+from .script_fields import CHOOSER, GROUP, NO_SCRIPT, is_meant, prefix, script_params, with_script
 
 if TYPE_CHECKING:
     from ..studio import Studio
 
 log = logging.getLogger("easel.page")
 
-# What paints or enlarges is chosen first; then the groups of parameters in the order in which they stand. Any other group is
-# folded away under "More", and what extensions added under "Extensions".
+# What paints or enlarges is chosen first; then the groups of parameters in the order in which they stand. Any other
+# group is folded away under "More", and what extensions added under "Extensions".
 FIRST = ("checkpoint", "upscaler_1")
 IN_SIGHT = ("sampling", "size", "batch", "seed", "upscaling", "blending", "restoring")
 # Of the groups that need a picture, what changes often stands in sight too; the rest of each is a section of its own.
@@ -90,7 +92,8 @@ class Form:
 def build_generate_tab(page: gr.Blocks, studio: Studio, tab: str, declared: Mapping[str, Param] = PARAMS) -> Form:
     """Builds a tab inside the present Gradio context of `page`, with its events."""
     everything = {**declared, **{param.name: param for param in EXTENSION_PARAMS}}
-    form = Form(tab, {name: param for name, param in everything.items() if tab in param.tabs})
+    own = {name: param for name, param in everything.items() if tab in param.tabs}
+    form = Form(tab, {**own, **script_params(tab)})
     with gr.Row(elem_classes=["bench"], elem_id=f"{tab}_bench"):
         with gr.Column(elem_classes=["desk"], elem_id=f"{tab}_settings"):
             if form.group("prompt"):
@@ -143,12 +146,28 @@ def _knobs(form: Form) -> None:
             params[2:2] = [form.params["denoising_strength"]]
         if params:
             with fold(label, f"{form.tab}_{group}_section"):
+                if group == "sampler":
+                    markup(f'<easel-schedule tab="{form.tab}"></easel-schedule>', elem_classes=["schedule-cell"])
                 form.add(params)
+    if CHOOSER in form.params:
+        _script(form)
     folded = {"More": [p for p in form.rest() if not p.owner], "Extensions": [p for p in form.rest() if p.owner]}
     for label, params in folded.items():
         if params:
             with fold(label, f"{form.tab}_{label.lower()}"):
                 form.add(params)
+
+
+def _script(form: Form) -> None:
+    """The chooser of scripts, and the fields of each in a column of its own."""
+    with fold("Script", f"{form.tab}_script_container"):
+        form.add([form.params[CHOOSER]])
+        for script in SCRIPTS:
+            fields = [param for param in form.group(GROUP) if param.name.startswith(prefix(script.name))]
+            if fields:
+                column = f"{form.tab}_{prefix(script.name)}fields"
+                with gr.Column(elem_id=column, elem_classes=["script-fields", "fields"]):
+                    form.add(fields)
 
 
 def _actions(tab: str) -> gr.Button:
@@ -198,7 +217,9 @@ def _submitting(studio: Studio, form: Form) -> Any:
     def submit(given: dict[Component, Any]) -> str:
         """Queues a job. The answer is its id, or what is wrong: this is a border, so nothing escapes as a stack."""
         try:
-            values = values_of(form.params.values(), form.widgets, given)
+            script = given[form.widgets[CHOOSER]] if CHOOSER in form.widgets else NO_SCRIPT
+            params = [param for param in form.params.values() if is_meant(param, script)]
+            values = with_script(values_of(params, form.widgets, given), script)
             return json.dumps({"job": studio.submit(values, form.tab).id})
         except UserError as error:
             return json.dumps({"message": error.message, "hint": error.hint})

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from ..core.params import Param
+from ..core.scripts import SCRIPTS
 from ..core.sections.extras import NO_UPSCALER, ONLY_WITH
 from ..core.sections.hires import LATENT_UPSCALERS, SAME_CHECKPOINT, SAME_SAMPLER, SAME_SCHEDULE
 from ..core.sections.refiner import NO_REFINER
@@ -57,6 +58,7 @@ def choice_lists(studio: Studio) -> dict[str, tuple[str, ...]]:
         "hires_upscalers": (*LATENT_UPSCALERS, *studio.upscalers()),
         "refiners": (NO_REFINER, *lists["checkpoints"]),
     }
+    lists |= {name: names() for script in SCRIPTS for name, names in script.lists.items()}
     abilities = studio.abilities()
     if abilities is not None:
         samplers, schedules = tuple(abilities.samplers), tuple(abilities.schedules)

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy
 from PIL import Image, ImageDraw, ImageFont
 
-SMALLEST_FONT, LARGEST_FONT = 11, 40
+SMALLEST_FONT, LARGEST_FONT = 13, 40
 INK, FAINT, PAPER, EMPTY = (20, 20, 20), (165, 165, 165), (255, 255, 255), (232, 232, 232)
 SPACING = 1.25  # line height in font sizes
-MOST_LINES = 12
+MOST_LINES, MOST_LETTERS = 12, 600
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def labelled_grid(
     The cells have the size of the largest picture. None leaves a cell empty. At least one picture must be there.
     """
     height, width = cell_size(pictures)
-    size = min(LARGEST_FONT, max(SMALLEST_FONT, (width + height) // 28))
+    size = min(LARGEST_FONT, max(SMALLEST_FONT, (width + height) // 24))
     left, row_labels = _beside(rows, width, height, size)
     top, column_labels = _above(columns, width, size)
     sheet_width = left + len(columns) * width + (len(columns) - 1) * margin
@@ -90,6 +90,7 @@ class Fitted:
 def fitted(label: Label, width: int, height: int, size: int) -> Fitted:
     """The label in lines of at most `width` pixels: in a smaller font where it is too high, then cut off with `...`."""
     pieces = [Words(label)] if isinstance(label, str) else label
+    pieces = [Words(piece.text[:MOST_LETTERS], piece.active) for piece in pieces]
     while True:
         lines = [(line, piece.active) for piece in pieces if piece.text for line in _wrapped(piece.text, width, size)]
         most = max(1, min(MOST_LINES, int(height / (size * SPACING))))
@@ -126,7 +127,9 @@ def _wrapped(text: str, width: int, size: int) -> list[str]:
         if line:
             lines.append(line)
         while _length(word, size) > width and len(word) > 1:
-            fits = next((n for n in range(len(word) - 1, 1, -1) if _length(word[:n], size) <= width), 1)
+            fits = 1
+            while _length(word[: fits + 1], size) <= width:
+                fits += 1
             lines.append(word[:fits])
             word = word[fits:]
         line = word

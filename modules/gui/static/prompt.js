@@ -1,6 +1,7 @@
 // The prompt boxes: token counts, text direction, weights by keyboard, and pasted settings.
 import { el, mounted, setText } from "./element.js";
 import { attempt, say } from "./message.js";
+import { scriptValues } from "./scripts.js";
 import { ask } from "./server.js";
 import { apply, changes, form } from "./values.js";
 
@@ -58,8 +59,8 @@ function offerSettings(tab, event) {
 export async function useSettings(tab, text) {
   const answer = await attempt(() => ask("/api/paste", { text }), tab);
   if (!answer) return;
-  const { extra = {}, ...values } = answer.values;
-  const impossible = apply(tab, { ...values, ...extra });
+  const { extra = {}, scripts, ...values } = answer.values;
+  const impossible = apply(tab, { ...values, ...extra, ...scriptValues(scripts) });
   const missing = [...(answer.problems ?? []), ...impossible.map((name) => `${name}: ${values[name]} is not there.`)];
   if (missing.length) say(tab, "The settings are set, but for this:", missing.join(" "));
   else say(tab, "The settings are set.", "", "note");
