@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from .pictures import Picture
 
-# What the preparation writes beside the fields' values.
+# What the preparation writes beside the fields' values; what else it notes begins with an underscore.
 PICTURES, RESULTS, DONE = "pictures", "results", "done"
 Arguments = Mapping[str, Any]
 Check = Callable[[Mapping[str, Any]], GenerationRequest]
@@ -70,7 +70,8 @@ class Script:
     def checked(self, given: Arguments) -> dict[str, Any]:
         """The value of every field, in its type. Raises UserError naming what does not fit."""
         fields = {param.name: param for param in self.params}
-        unknown = set(given) - set(fields) - {PICTURES, RESULTS, DONE}
+        noted = {name for name in given if name.startswith("_")}
+        unknown = set(given) - set(fields) - {PICTURES, RESULTS, DONE} - noted
         if unknown:
             raise UserError(
                 f"{self.name} has no field called {min(unknown)[:60]!r}.",

@@ -11,6 +11,7 @@ import numpy
 from ..core import infotext
 from ..core.errors import UserError
 from ..core.pictures import Facts, Picture
+from ..core.request import GenerationRequest
 from .files import read_bytes
 from .grids import grid, grid_shape
 from .incoming import plain_pixels
@@ -64,7 +65,15 @@ class Cells:
         self.text = self.text or text
 
 
-def tell_grid(run: Any, sheet: numpy.ndarray, kind: str, index: int, text: str, notes: Mapping[str, Any]) -> None:
-    """Gives the job a grid, uint8 (h, w, 3), with the settings text of its first cell and `notes` behind it."""
-    facts = Facts(run.request.seed, notes=notes)
-    run.made(Picture(sheet, index, run.request, facts, infotext.appended(text, notes), kind, grid=True))
+def tell_grid(
+    run: Any,
+    request: GenerationRequest,
+    sheet: numpy.ndarray,
+    kind: str,
+    index: int,
+    text: str,
+    notes: Mapping[str, Any],
+) -> None:
+    """Gives the job of `request` a grid, uint8 (h, w, 3), with the settings text of its first cell and `notes` added."""
+    facts = Facts(request.seed, notes=notes)
+    run.made(Picture(sheet, index, request, facts, infotext.appended(text, notes), kind, grid=True))

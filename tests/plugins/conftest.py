@@ -10,6 +10,7 @@ import pytest
 
 from modules.core.params import EXTENSION_PARAMS
 from modules.core.registry import SAMPLERS, SCHEDULES, UPSCALERS
+from modules.core.scripts import SCRIPTS
 from modules.core.settings import SETTINGS
 
 Write = Callable[..., Path]
@@ -18,7 +19,7 @@ Write = Callable[..., Path]
 @pytest.fixture(autouse=True)
 def clean_declarations() -> Iterator[None]:
     """Whatever a test's extensions declare is gone when it ends."""
-    registries = (EXTENSION_PARAMS, SETTINGS, SAMPLERS, SCHEDULES, UPSCALERS)
+    registries = (EXTENSION_PARAMS, SETTINGS, SAMPLERS, SCHEDULES, UPSCALERS, SCRIPTS)
     before = [{one.name for one in registry} for registry in registries]
     yield
     for registry, names in zip(registries, before, strict=True):

@@ -63,7 +63,7 @@ def prompt_matrix(run: Any, arguments: Arguments) -> Parts:
             cells.put(number, (yield Part(cell, first, prompt)))
     finally:
         if cells.any:
-            _tell_grid(run, cells, options, arguments["margin_size"])
+            _tell_grid(run, request, cells, options, arguments["margin_size"])
 
 
 def _field(arguments: Arguments) -> str:
@@ -84,14 +84,14 @@ def _combined(request: GenerationRequest, arguments: Arguments, number: int) -> 
     return between.join(piece for piece in ordered if piece)
 
 
-def _tell_grid(run: Any, cells: Cells, options: list[str], margin: int) -> None:
+def _tell_grid(run: Any, request: GenerationRequest, cells: Cells, options: list[str], margin: int) -> None:
     """The first half of the options across, the others down; those that are not in a picture are struck out."""
     across = (len(options) + 1) // 2
     columns = [_label(options[:across], number) for number in range(2**across)]
     rows = [_label(options[across:], number) for number in range(2 ** (len(options) - across))]
     pictures = [cells.picture(number) for number in range(2 ** len(options))]
     sheet = labelled_grid(pictures, columns, rows, margin)
-    tell_grid(run, sheet, "prompt_matrix", run.pictures, cells.text, {"Script": NAME})
+    tell_grid(run, request, sheet, "prompt_matrix", run.pictures, cells.text, {"Script": NAME})
 
 
 def _label(options: list[str], number: int) -> list[Words]:

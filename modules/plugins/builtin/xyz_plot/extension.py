@@ -19,7 +19,7 @@ from .values import joined
 
 MOST_MEGAPIXELS = 200
 LETTERS = ("x", "y", "z")
-WORDS = "style_words"
+WORDS = "_style_words"
 
 
 def axis_fields(letter: str, default: str = NOTHING) -> tuple[Any, Any]:
@@ -139,7 +139,7 @@ def xyz_plot(run: Any, arguments: Arguments) -> Parts:
             part = Part(cell, index * request.pictures, name, kept=arguments["include_lone_images"])
             cells.put(index, (yield part))
     finally:
-        _tell_grids(run, cells, three, arguments)
+        _tell_grids(run, request, cells, three, arguments)
 
 
 def _order(three: Sequence[Dimension]) -> Iterator[tuple[int, int, int]]:
@@ -183,7 +183,9 @@ def _seeds_on(three: Sequence[Dimension], place: tuple[int, int, int], arguments
     return further
 
 
-def _tell_grids(run: Any, cells: Cells, three: Sequence[Dimension], arguments: Arguments) -> None:
+def _tell_grids(
+    run: Any, request: GenerationRequest, cells: Cells, three: Sequence[Dimension], arguments: Arguments
+) -> None:
     """The whole grid, Z from left to right, and the sub grids if they are wanted."""
     if not cells.any:
         return
@@ -199,11 +201,11 @@ def _tell_grids(run: Any, cells: Cells, three: Sequence[Dimension], arguments: A
         sheets.append(labelled_grid(pictures, columns, rows, margin) if there else None)
     titles = z.titles if legend else [""] * len(z.values)
     whole = labelled_grid(sheets, titles, [""], margin) if len(sheets) > 1 else sheets[0]
-    tell_grid(run, whole, "xyz_grid", run.pictures, cells.text, notes)
+    tell_grid(run, request, whole, "xyz_grid", run.pictures, cells.text, notes)
     if _has_sub_grids(three, arguments):
         for number, sheet in enumerate(sheets):
             if sheet is not None:
-                tell_grid(run, sheet, "xyz_grid", run.pictures + 1 + number, cells.text, notes)
+                tell_grid(run, request, sheet, "xyz_grid", run.pictures + 1 + number, cells.text, notes)
 
 
 def _notes(three: Sequence[Dimension], arguments: Arguments) -> Mapping[str, Any]:
