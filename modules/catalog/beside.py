@@ -119,10 +119,11 @@ def write_trained_words(model: Path, words: list[str]) -> None:
 
 def preview_of(model: Path, names: Collection[str] | None = None) -> Path | None:
     """The picture beside a model, A1111's order of endings; `names`: what is in the folder, where that is known."""
+    stem = model.stem
     for ending in PREVIEWS:
-        path = beside(model, ending)
-        if path.name in names if names is not None else path.is_file():
-            return path
+        name = stem + ending
+        if name in names if names is not None else model.with_name(name).is_file():
+            return model.with_name(name)
     return None
 
 

@@ -102,9 +102,36 @@ def scan_upscalers(models: Path, hashes: HashCache | None = None) -> list[ModelF
     return _sorted(_examine(folder, path, "upscaler", hashes) for folder, path in model_files(folders))
 
 
-def scan_for(wanted: str, directories: Iterable[Path], hashes: HashCache | None = None) -> list[ModelFile]:
-    """All model files in `directories` and below; for those of another kind than `wanted` that is their problem."""
-    return _sorted(_examine(folder, path, wanted, hashes) for folder, path in model_files(directories))
+def found_files(wanted: str, directories: Iterable[Path], beside: Iterable[Path] = ()) -> list[tuple[Path, Path]]:
+    """The files that a list of this kind is made of, as (folder given, path), by name; nothing is read. VAEs are also
+    those kept as `*.vae.safetensors` among the checkpoints in `beside`.
+    """
+    files = [item for item in model_files(directories) if wanted != "checkpoint" or not is_vae_name(item[1])]
+    files += [item for item in model_files(beside) if is_vae_name(item[1])]
+    return sorted(files, key=lambda item: (item[1].relative_to(item[0]).as_posix().casefold(), item[1]))
+
+
+def glanced(folder: Path, path: Path, wanted: str, hashes: HashCache) -> ModelFile | None:
+    """The file's row if what it is is remembered; None when it would have to be read first."""
+    try:
+        status = path.stat()
+    except OSError:
+        return _examine(folder, path, wanted, hashes)
+    if hashes.found(path, (status.st_size, status.st_mtime_ns), EDITION) is None:
+        return None
+    return _examine(folder, path, wanted, hashes)
+
+
+def unread(folder: Path, path: Path) -> ModelFile:
+    """The row of a file that nobody has looked into yet."""
+    status = path.stat()
+    label, size, changed = path.relative_to(folder).as_posix(), status.st_size, status.st_mtime_ns
+    return ModelFile(path, label, "unknown", "", "", "It is still being looked at.", "", "", size, changed)
+
+
+def examined(folder: Path, path: Path, wanted: str, hashes: HashCache) -> ModelFile:
+    """One file below a models folder, as `scan` would list it."""
+    return _examine(folder, path, wanted, hashes)
 
 
 def examine(path: Path, wanted: str = "checkpoint", hashes: HashCache | None = None) -> ModelFile:

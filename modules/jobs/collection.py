@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import logging
 import os
 import queue
 import re
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,18 +32,22 @@ from ..catalog.beside import (
 from ..catalog.families import FAMILIES
 from ..catalog.hashing import HashCache, short_hash
 from ..catalog.open import read_tensors
-from ..catalog.scan import UPSCALER_FOLDERS, ModelFile, scan, scan_for, scan_vaes
+from ..catalog.scan import UPSCALER_FOLDERS, ModelFile, examined, found_files, glanced, unread
 from ..core.errors import UserError
 from ..core.files import Folders, write_atomically
 from ..imaging.thumbnails import thumbnail
 from . import model_files
 from .queue import NotFound
 
+log = logging.getLogger("easel.jobs")
+
 KINDS = ("checkpoint", "VAE", "LoRA", "embedding", "upscaler")
 ID_DIGITS = 16
 LONGEST_VALUE = 4000  # characters of one piece of metadata that are shown
 MOST_TAGS = 24  # of the tags that a LoRA was trained on
 PREVIEW_SIDE = 768  # pixels
+PATIENCE = 1.0  # seconds that a list may take to read new files
+TELL_EVERY = 5.0  # seconds between two news of what was read
 # What the page calls the card's fields, and what A1111 does.
 FIELDS = {
     "description": "description",
@@ -95,7 +103,8 @@ class Entry:
 
 class Collection:
     """All model files as they were when last looked at. Safe from any thread. `changed` is called with a model's id
-    when its hash has become known, and with "" when files or cards have changed.
+    when its hash has become known, with a kind when more of its files were read, and with "" when files or cards have
+    changed.
     """
 
     def __init__(self, folders: Folders, changed: Callable[[str], None]) -> None:
@@ -104,7 +113,9 @@ class Collection:
         self._previews = folders.data / "thumbnails" / "models"
         self._lock = threading.Lock()
         self._found: dict[str, dict[str, Entry]] = {}
-        self._to_hash: queue.SimpleQueue[Path | None] = queue.SimpleQueue()
+        self._known: dict[tuple[str, Path], tuple[tuple[Any, ...], Entry]] = {}  # by what the files looked like then
+        self._read: set[Path] = set()  # files that were read since the start, remembered or not to be read at all
+        self._waiting: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._closing = False
 
@@ -148,7 +159,8 @@ class Collection:
         model, card, civitai = entry.model, entry.card, read_civitai(entry.model.path)
         known = self._hashes.known(model.path) if model.path.is_file() else None
         if known is None and model.path.is_file():
-            self._hash_later(model.path)
+            with self._lock:
+                self._later(partial(self._hash, model.path))
         return {
             **entry.as_json(),
             "file": str(model.path),
@@ -235,7 +247,7 @@ class Collection:
     def close(self) -> None:
         self._closing = True
         if self._thread is not None:
-            self._to_hash.put(None)
+            self._waiting.put(None)
             self._thread.join(2.0)
         if self._thread is None or not self._thread.is_alive():
             self._hashes.close()
@@ -252,42 +264,106 @@ class Collection:
         return _id(path)
 
     def _looked_at(self, kind: str, roots: list[Path]) -> list[Entry]:
-        if kind == "checkpoint":
-            models = scan(roots, self._hashes)
-        elif kind == "VAE":
-            models = scan_vaes(roots, self._folders.checkpoints, self._hashes)
-        else:
-            models = scan_for(kind, roots, self._hashes)
-        names: dict[Path, set[str]] = {}
-        return [_entry(kind, model, names) for model in models]
+        """The entries of a kind. Files that were never read are for as long as patience lasts; the rest is read in the
+        background and listed unread: thousands of new ones must not make anybody wait.
+        """
+        beside = self._folders.checkpoints if kind == "VAE" else ()
+        entries, new, names = [], [], _Names()
+        ends = time.monotonic() + PATIENCE
+        for folder, path in found_files(kind, roots, beside):
+            stamp = names.stamp(path)
+            known = self._known.get((kind, path))
+            if known is not None and known[0] == stamp:
+                entries.append(known[1])
+                continue
+            model = glanced(folder, path, kind, self._hashes)
+            if model is None and (path in self._read or time.monotonic() < ends):
+                model = examined(folder, path, kind, self._hashes)
+            entry = _entry(kind, model or unread(folder, path), names)
+            entries.append(entry)
+            if model is None:
+                new.append((folder, path))
+            else:
+                self._known[kind, path] = stamp, entry
+        if new:
+            self._later(partial(self._read_all, kind, new))
+        return entries
 
-    def _hash_later(self, path: Path) -> None:
-        with self._lock:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._hash_all, name="easel-hash", daemon=True)
-                self._thread.start()
-        self._to_hash.put(path)
+    def _read_all(self, kind: str, files: list[tuple[Path, Path]]) -> None:
+        """Reads files so that they are remembered, and says so now and then."""
+        told = time.monotonic()
+        for folder, path in files:
+            if self._closing:
+                return
+            if path not in self._read:
+                examined(folder, path, kind, self._hashes)
+                self._read.add(path)
+            if time.monotonic() - told > TELL_EVERY:
+                self._forget()
+                self._changed(kind)
+                told = time.monotonic()
+        self._forget()
+        self._changed(kind)
 
-    def _hash_all(self) -> None:
-        while (path := self._to_hash.get()) is not None and not self._closing:
+    def _later(self, work: Callable[[], None]) -> None:
+        """Has work done in the background, one after the other. The caller holds the lock."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="easel-models", daemon=True)
+            self._thread.start()
+        self._waiting.put(work)
+
+    def _work(self) -> None:
+        while (work := self._waiting.get()) is not None and not self._closing:
             try:
-                if self._hashes.known(path) is None:
-                    self._hashes.sha256(path)
-                    self._forget()
-            except UserError:
-                continue  # gone or changing: whoever looks at it again is told
-            self._changed(_id(path))
+                work()
+            except Exception:  # a border: whatever is wrong with one file must not end the reading of others
+                log.exception("Something about the models could not be found out.")
+
+    def _hash(self, path: Path) -> None:
+        with contextlib.suppress(UserError):  # gone or changing: whoever looks at it again is told
+            if self._hashes.known(path) is None:
+                self._hashes.sha256(path)
+                with self._lock:
+                    for kind in KINDS:
+                        self._known.pop((kind, path), None)
+                self._forget()
+        self._changed(_id(path))
 
 
-def _entry(kind: str, model: ModelFile, names: dict[Path, set[str]]) -> Entry:
-    """`names`: what each folder holds, so that no file is looked for that is not there."""
-    folder = model.path.parent
-    if folder not in names:
-        try:
-            names[folder] = set(os.listdir(folder))
-        except OSError:
-            names[folder] = set()
-    there = names[folder]
+class _Names:
+    """What each folder holds, looked at once, so that no file is sought that is not there."""
+
+    def __init__(self) -> None:
+        self._folders: dict[Path, frozenset[str]] = {}
+
+    def around(self, path: Path) -> frozenset[str]:
+        """The names in the file's folder."""
+        folder = path.parent
+        if folder not in self._folders:
+            try:
+                self._folders[folder] = frozenset(os.listdir(folder))
+            except OSError:
+                self._folders[folder] = frozenset()
+        return self._folders[folder]
+
+    def stamp(self, path: Path) -> tuple[Any, ...]:
+        """Changes when the model does, or the files beside it that its entry is made of."""
+        there, stem = self.around(path), path.stem
+        preview = preview_of(path, there)
+        beside_it = [f"{stem}{ending}" for ending in (".json", ".yaml") if f"{stem}{ending}" in there]
+        return tuple(_stamp_of(file) for file in (path, *(path.with_name(name) for name in beside_it), preview) if file)
+
+
+def _stamp_of(path: Path) -> tuple[str, int, int]:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return path.name, -1, -1
+    return path.name, status.st_size, status.st_mtime_ns
+
+
+def _entry(kind: str, model: ModelFile, names: _Names) -> Entry:
+    there = names.around(model.path)
     card = read_card(model.path) if f"{model.path.stem}.json" in there else Card()
     picture = preview_of(model.path, there)
     version = int(picture.stat().st_mtime) if picture and picture.exists() else None

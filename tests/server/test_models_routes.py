@@ -163,3 +163,11 @@ def test_a_move_that_fails_midway_leaves_everything_where_it_was(web, loras, mon
     answer = web.post(f"/api/models/{listed(web)['ink']['id']}/rename", json={"name": "other"})
     assert "Permission denied" in answer.json()["message"]
     assert (loras / "style" / "ink.safetensors").exists()
+
+
+def test_files_that_are_new_in_masses_are_listed_at_once_and_read_in_the_background(web, studio, loras, monkeypatch):
+    monkeypatch.setattr("modules.jobs.collection.PATIENCE", -1)
+    with studio.watch() as watcher:
+        assert {one["family"] for one in listed(web).values()} == {""}
+        until(lambda: any(news.data == {"id": "LoRA"} for news in watcher.take() if news.kind == "models"))
+    assert {one["family"] for one in listed(web).values()} == {"SD 1.x", "SDXL"}
