@@ -74,6 +74,6 @@ def tell_grid(
     text: str,
     notes: Mapping[str, Any],
 ) -> None:
-    """Gives the job of `request` a grid, uint8 (h, w, 3), with the settings text of its first cell and `notes` added."""
+    """Gives the job of `request` a grid, uint8 (h, w, 3), with its first cell's settings text and `notes` added."""
     facts = Facts(request.seed, notes=notes)
     run.made(Picture(sheet, index, request, facts, infotext.appended(text, notes), kind, grid=True))
