@@ -173,6 +173,7 @@ def _engine_opener(
             hooks,
             precision=named_precision(options.precision, cpu=options.use_cpu),
             preview_every=preview_every,
+            preview_by=lambda: settings["show_progress_type"],
             checkpoint_memory=lambda: settings["checkpoint_memory"],
             settings=settings.all,
             inputs=pictures.pixels,

@@ -173,6 +173,15 @@ SETTINGS = SettingDeclarations(
             le=100,
         ),
         Setting(
+            "show_progress_type",
+            "Approx cheap",
+            "Preview by",
+            "TAESD shows more, but a preview then costs as much as a step at small sizes. Its file belongs into "
+            "models/VAE-approx; without it the cheap way is used.",
+            "While it works",
+            choices=("Approx cheap", "TAESD"),
+        ),
+        Setting(
             "checkpoint", "", "Checkpoint at start", "Empty takes the last one used.", "Model", choices="checkpoints"
         ),
         Setting(

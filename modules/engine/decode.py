@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..core.errors import UserError
 from ..core.events import Noticed
 from ..core.hooks import Hooks
+from ..core.sections.model import TAESD
 from .model import Model
 from .run import Batch, Run
 
@@ -26,9 +27,17 @@ def decode(run: Run, batch: Batch, latents: Tensor, model: Model, hooks: Hooks) 
         yield from (_image(one, run, model) for one in latents)
 
 
+def check_decoder(run: Run, model: Model) -> None:
+    """Raises UserError when the request wants a decoder that is not there, before anything is painted."""
+    if run.request.sd_vae_decode_method == TAESD:
+        _tiny(run, model)
+
+
 @torch.inference_mode()
 def _image(latents: Tensor, run: Run, model: Model) -> Tensor:
     """One picture from its latents (channels, h, w). Raises UserError when the VAE gives NaN."""
+    if run.request.sd_vae_decode_method == TAESD:
+        return _tiny(run, model)(latents[None].to(model.weights.device))[0].float().clamp(0, 1)
     image = model.weights.decode(latents[None])[0]
     while model.weights.remarks:
         run.emit(Noticed(run.job, model.weights.remarks.pop()))
@@ -38,3 +47,13 @@ def _image(latents: Tensor, run: Run, model: Model) -> Tensor:
             hint="Choose another VAE: this one's numbers are broken, in float32 too.",
         )
     return ((image + 1) / 2).clamp(0, 1)
+
+
+def _tiny(run: Run, model: Model) -> nn.Module:
+    decoder = run.tiny_decoder(model.weights)
+    if decoder is None:
+        raise UserError(
+            f"There is no TAESD decoder for {model.weights.family.name} models.",
+            hint="Put taesd_decoder (for SDXL taesdxl_decoder) .safetensors into models/VAE-approx, or choose Full.",
+        )
+    return decoder

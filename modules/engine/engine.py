@@ -26,6 +26,8 @@ from ..diffusion.schedules import schedule_names
 from ..weights.precision import Precision, choose_precision
 from ..weights.residency import Loader
 from ..weights.seamless import let_edges_meet
+from ..weights.taesd import TinyDecoders
+from .decode import check_decoder
 from .encode import Encoder
 from .extras import extras
 from .generate import generate
@@ -53,12 +55,14 @@ class Engine:
         *,
         precision: Precision | None = None,
         preview_every: Callable[[], int] = lambda: 1,
+        preview_by: Callable[[], str] = lambda: "",
         checkpoint_memory: Callable[[], float] = lambda: -1.0,
         settings: Callable[[], Mapping[str, Any]] = dict,
         inputs: Inputs = no_inputs,
         texts: Texts = no_text,
     ) -> None:
-        """`precision`: default the best here. `preview_every`: steps between previews, 0 for none.
+        """`precision`: default the best here. `preview_every`: steps between previews, 0 for none;
+        `preview_by`: "TAESD" for that where its file is there, else a matrix.
         `checkpoint_memory`: gigabytes for checkpoints used lately; below 0: half of what is free.
         `settings` is asked once a job, for extensions: nothing of the engine's own depends on it. `inputs(id)` gives
         the pixels of pictures that people brought, uint8 (height, width, 3 or 4), `texts(id)` their settings text.
@@ -66,10 +70,11 @@ class Engine:
         self._folders = folders
         self._hooks = hooks
         self._precision = precision or choose_precision()
-        self._previews = Previews(preview_every)
+        self._previews = Previews(preview_every, preview_by)
         self._settings = settings
         self._inputs, self._texts = inputs, texts
         self._upscalers = Upscalers(folders.models, self._precision)
+        self._tiny = TinyDecoders(folders.models / "VAE-approx")
         self._hashes = HashCache(folders.data)
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="hashing")
         self._loader = Loader(self._precision, lambda: _bytes(checkpoint_memory()))
@@ -106,6 +111,7 @@ class Engine:
     def generate(self, job: str, request: GenerationRequest, emit: Emit, stop: StopToken) -> None:
         """Makes the request's pictures, each told as `PictureDone`. Raises Stopped when interrupted."""
         run = Run(job, request, emit, stop, self._settings(), self._inputs, self._texts)
+        run.tiny_decoder = self._tiny.decoder
         run.upscaled = partial(self._upscalers.upscaled, check=stop.check)
         run.open_beside = lambda checkpoint: self._open_beside(run, checkpoint)
         run.made = lambda picture: emit(PictureDone(job, picture))
@@ -133,6 +139,7 @@ class Engine:
         """
         try:
             model = self._open(run.request.checkpoint, run.request.vae, emit, run.job)
+            check_decoder(run, model)
             let_edges_meet(run.request.tiling, model.weights.unet, model.weights.vae)
             for picture in generate(run, model, self._encoder, self._hooks, self._previews):
                 run.latest = picture
@@ -145,6 +152,7 @@ class Engine:
     def close(self) -> None:
         self._model = self._second = None
         self._upscalers.close()
+        self._tiny.close()
         self._loader.close()
         self._pool.shutdown(cancel_futures=True)
         self._hashes.close()

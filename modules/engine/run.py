@@ -18,8 +18,11 @@ from ..core.stop import StopToken
 from ..text.grammar import strip_comments
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from ..core.pictures import Picture
     from ..imaging.scene import Scene
+    from ..weights.weights import Weights
     from .model import Model
     from .original import Original
 
@@ -27,6 +30,7 @@ Inputs = Callable[[str], numpy.ndarray]
 PROMPTS = ("prompt", "negative_prompt", "hr_prompt", "hr_negative_prompt")
 Texts = Callable[[str], str]
 Enlarge = Callable[[numpy.ndarray, str, int, int], numpy.ndarray]
+TinyDecoder = Callable[["Weights"], "nn.Module | None"]
 
 
 def no_inputs(picture: str) -> numpy.ndarray:
@@ -51,6 +55,10 @@ def no_upscalers(picture: numpy.ndarray, name: str, width: int, height: int) -> 
 def no_model(checkpoint: str) -> Model:
     """For a run without an engine."""
     raise UserError(f"The checkpoint {checkpoint!r} cannot be opened here.")
+
+
+def no_tiny_decoder(weights: Weights) -> None:
+    """For an engine without tiny decoders."""
 
 
 @dataclass
@@ -80,8 +88,9 @@ class Run:
 
     `inputs(id)` gives the pixels of a picture that somebody brought, uint8 (height, width, 3 or 4), `texts(id)` the
     settings text that came with it. `upscaled(picture, name, width, height)` makes one, uint8 (h, w, 3), larger by the
-    upscaler of that name. `original` is the one that this job starts from, once it is opened; None for noise alone.
-    `channels` is what the model sees beside the latents, by their height and width.
+    upscaler of that name; `tiny_decoder(weights)` is TAESD for a model, None where it is missing. `original` is the
+    one that this job starts from, once it is opened; None for noise alone. `channels` is what the model sees beside the
+    latents, by their height and width.
 
     A job may have several parts (see `parts`). `first` is the index of this part's first picture, of `pictures` in all;
     `source` is the plain name of the file it starts from, `continued` the scene that the last part ended with, and
@@ -101,6 +110,7 @@ class Run:
     inputs: Inputs = no_inputs
     texts: Texts = no_text
     upscaled: Enlarge = no_upscalers
+    tiny_decoder: TinyDecoder = no_tiny_decoder
     original: Original | None = None
     channels: dict[tuple[int, int], Tensor] = field(default_factory=dict)
     first: int = 0

@@ -15,6 +15,7 @@ from ..core.errors import UserError
 from ..core.events import Preview, Step
 from ..core.hooks import Hooks
 from ..core.registry import SAMPLERS, Entry
+from ..core.sections.model import TAESD
 from ..diffusion.guidance import Guidance, Turn
 from ..diffusion.noise import Noise
 from ..diffusion.resampling import resampled, resampled_steps
@@ -24,7 +25,7 @@ from .channels import seeing
 from .encode import Conditioning
 from .model import Model
 from .options import levels_of, sampler_options
-from .preview import preview_jpeg
+from .preview import preview_jpeg, tiny_jpeg
 from .refine import Refined, switching
 from .run import Batch, Run
 from .start import Start
@@ -43,9 +44,10 @@ class Sampling:
 
 @dataclass
 class Previews:
-    """How often the page wants to see the picture: every `every()` steps, 0 for never."""
+    """How often the page wants to see the picture: every `every()` steps, 0 for never; and `by()` what."""
 
     every: Callable[[], int] = lambda: 1
+    by: Callable[[], str] = lambda: ""
     last: float = field(default=0.0)
 
     def due(self, step: int) -> bool:
@@ -187,8 +189,9 @@ def _reporter(run: Run, batch: Batch, steps: int, model: Model, previews: Previe
         run.stop.check()
         done = run.steps_before + min(i + 1, steps)
         run.emit(Step(run.job, done, run.steps_before + steps + run.steps_after, batch.first, last, total))
-        if model.preview_colours is not None and previews.due(i + 1):
-            jpeg = preview_jpeg(denoised[0], *model.preview_colours)
+        tiny = run.tiny_decoder(model.weights) if previews.by() == TAESD else None
+        if (tiny or model.preview_colours is not None) and previews.due(i + 1):
+            jpeg = tiny_jpeg(denoised[0], tiny) if tiny else preview_jpeg(denoised[0], *model.preview_colours)
             run.emit(Preview(run.job, jpeg, x.shape[-1] * pixels, x.shape[-2] * pixels))
 
     return report

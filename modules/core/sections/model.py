@@ -6,6 +6,8 @@ from pydantic import BaseModel
 
 from ..params import param
 
+FULL, TAESD = "Full", "TAESD"
+
 
 class Models(BaseModel):
     """Checkpoint, VAE and text encoder depth."""
@@ -27,6 +29,16 @@ class Models(BaseModel):
         group="model",
         help="The part that turns latents into pixels. Automatic takes the file named like the checkpoint, "
         "else the one inside it.",
+    )
+    sd_vae_decode_method: str = param(
+        FULL,
+        choices=(FULL, TAESD),
+        label="VAE decoder",
+        infotext="VAE Decoder",
+        written="changed",
+        group="model",
+        help="TAESD is a tiny decoder, rough but nearly free. Its file, taesd_decoder or taesdxl_decoder, belongs into "
+        "models/VAE-approx.",
     )
     clip_skip: int = param(
         1,
