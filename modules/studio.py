@@ -236,8 +236,8 @@ class Studio:
         return self._models.name_of(model)
 
     def refresh(self) -> None:
-        """Looks at the model folders anew."""
-        self._models.refresh()
+        """Looks at the model folders anew, and has every page do so."""
+        self.collection.look_again()
 
     def load(self, checkpoint: str, vae: str = "Automatic") -> None:
         """Asks the engine to have a checkpoint ready, after the job that runs. Raises UserError when there is none."""

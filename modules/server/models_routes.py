@@ -27,12 +27,6 @@ def models_router(studio: Studio) -> APIRouter:
         folders = sorted({entry.folder for entry in entries})
         return Json({"models": [entry.as_json() for entry in entries], "folders": folders})
 
-    @router.post("/refresh")
-    def refresh() -> Json:
-        """Looks at the model folders anew."""
-        shelf.look_again()
-        return Json({})
-
     @router.get("/trash")
     def trash() -> Json:
         """What lies in the trash, the newest first."""

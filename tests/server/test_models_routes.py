@@ -47,6 +47,16 @@ def test_a_list_has_what_a_card_shows_and_the_folders(web, loras):
     assert "immutable" in small.headers["cache-control"]
 
 
+def test_new_files_are_seen_after_a_refresh_and_every_page_hears_of_it(web, studio, loras):
+    assert "new" not in listed(web)
+    write_header(loras / "new.safetensors", made.lora_layers())
+    assert "new" not in listed(web)
+    with studio.watch() as watcher:
+        web.post("/api/models/refresh")
+        assert ("models", {"id": ""}) in [(news.kind, news.data) for news in watcher.take()]
+    assert "new" in listed(web)
+
+
 def test_an_unknown_kind_is_refused_and_an_unknown_model_is_not_found(web):
     assert "checkpoint, VAE, LoRA" in web.get("/api/models/kinds/flower").json()["hint"]
     assert web.get(f"/api/models/{'0' * 16}").status_code == 404
