@@ -21,6 +21,7 @@ SHEETS = (
     "viewer",
     "send",
     "history",
+    "models",
     "compare",
     "png_info",
     "settings",

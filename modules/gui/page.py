@@ -15,6 +15,7 @@ from .generate_tab import build_generate_tab
 from .history_tab import build_history_tab
 from .layout import Tab, Ui, header, pages
 from .look import head, theme
+from .models_tab import build_models_tab
 from .png_info_tab import build_png_info_tab
 from .settings_tab import build_settings_tab
 
@@ -37,6 +38,7 @@ def build_page(studio: Studio, hooks: Hooks) -> gr.Blocks:
             Tab("Extras", partial(build_generate_tab, page, studio, EXTRAS)),
             Tab("PNG Info", build_png_info_tab),
             Tab("History", build_history_tab),
+            Tab("Models", build_models_tab),
             *ui.tabs,
             Tab("Settings", partial(build_settings_tab, page, studio)),
         )

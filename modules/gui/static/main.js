@@ -7,6 +7,7 @@ import "./engine.js";
 import "./folds.js";
 import "./history.js";
 import "./keys.js";
+import "./models.js";
 import "./numbers.js";
 import "./picked.js";
 import "./pasting.js";

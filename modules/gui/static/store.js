@@ -114,6 +114,11 @@ class Store extends EventTarget {
     this.tell("library");
   }
 
+  /** `id`: whose hash has become known; "" when model files or their cards are other ones than before. */
+  on_models({ id }) {
+    this.dispatchEvent(new CustomEvent("models", { detail: { id } }));
+  }
+
   on_indexing(indexing) {
     this.indexing = indexing;
     this.tell("indexing");

@@ -1,0 +1,172 @@
+// The Models tab: finding models, using them with one click, and beside them what is known of the chosen one.
+import { el, iconButton, setText } from "./element.js";
+import { Grid } from "./grid.js";
+import { say } from "./message.js";
+import { modelPanel } from "./model_panel.js";
+import { openModelTrash } from "./model_trash.js";
+import { use } from "./model_use.js";
+import { ask } from "./server.js";
+import { KINDS, shelf, size } from "./shelf.js";
+import { store } from "./store.js";
+
+const TAB = "models";
+const TYPING_PAUSE = 120;
+const USES = { checkpoint: "load it", LoRA: "put it into the prompt", embedding: "put it into the prompt", VAE: "use it" };
+
+class Models extends HTMLElement {
+  connectedCallback() {
+    if (this.grid) return;
+    this.grid = new Grid({ fill: (cell, id) => this.fill(cell, id), wanted: () => {} });
+    this.grid.element.setAttribute("aria-label", "Models");
+    this.grid.element.removeAttribute("aria-multiselectable");
+    this.panel = modelPanel((work) => this.attempt(work));
+    this.empty = el("div", { class: "history-empty", hidden: true });
+    this.append(
+      this.bar(),
+      el("div", { class: "history-pictures" }, this.grid.element, this.empty, el("easel-message", { class: "models-message", tab: TAB })),
+      this.panel.element,
+    );
+    this.grid.space.addEventListener("click", (event) => this.click(event));
+    this.grid.element.addEventListener("keydown", (event) => this.key(event));
+    shelf.addEventListener("list", () => this.list());
+    shelf.addEventListener("details", () => this.drawChosen());
+    store.addEventListener("engine", () => this.grid.refill());
+    shelf.addEventListener("problem", ({ detail }) => say(TAB, detail.message, detail.hint));
+    new IntersectionObserver(([entry]) => shelf.show(entry.isIntersecting)).observe(this);
+    this.drawChosen();
+  }
+
+  bar() {
+    const tabs = KINDS.map(([kind, label]) =>
+      el("button", { type: "button", class: "models-kind", "data-kind": kind, onclick: () => shelf.turnTo(kind) }, label),
+    );
+    let timer = null;
+    const words = el("input", { type: "search", id: "models_words", placeholder: "Name, folder or trigger word", "aria-label": "Search models", autocomplete: "off", spellcheck: "false" });
+    words.addEventListener("input", () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => shelf.look({ words: words.value }), TYPING_PAUSE);
+    });
+    const folder = el("select", { id: "models_folder", "aria-label": "Folder" });
+    folder.addEventListener("change", () => shelf.look({ folder: folder.value === "*" ? null : folder.value }));
+    const orders = [["name", "By name"], ["newest", "Newest first"], ["oldest", "Oldest first"], ["largest", "Largest first"], ["family", "By family"]];
+    const order = el("select", { id: "models_order", "aria-label": "Order" }, ...orders.map(([value, label]) => el("option", { value }, label)));
+    order.addEventListener("change", () => shelf.look({ order: order.value }));
+    this.fields = { words, folder, tabs };
+    this.count = el("span", { class: "history-count", role: "status" });
+    const refresh = iconButton("refresh", "Look for new files", () => this.attempt(() => ask("/api/models/refresh", {})));
+    const trash = iconButton("clear", "Models in the trash", () => openModelTrash(), { id: "models_trash" });
+    return el(
+      "div",
+      { class: "history-bar models-bar", role: "search" },
+      el("div", { class: "models-kinds", role: "group", "aria-label": "Kind of model" }, ...tabs),
+      words,
+      el("div", { class: "history-filters", "data-open": true }, folder, order, refresh, trash),
+      this.count,
+    );
+  }
+
+  list() {
+    const { ids, all, kind, folders, search } = shelf;
+    for (const tab of this.fields.tabs) tab.setAttribute("aria-pressed", String(tab.dataset.kind === kind));
+    const choices = [["*", "All folders"], ...folders.filter(Boolean).map((path) => [path, path])];
+    const { folder } = this.fields;
+    folder.replaceChildren(...choices.map(([value, label]) => el("option", { value, selected: value === (search.folder ?? "*") }, label)));
+    folder.hidden = choices.length < 2;
+    const found = ids.length.toLocaleString();
+    setText(this.count, ids.length === all.length ? `${found} ${ids.length === 1 ? "file" : "files"}` : `${found} of ${all.length.toLocaleString()}`);
+    this.empty.hidden = ids.length > 0;
+    this.empty.replaceChildren(el("p", {}, all.length ? "No model fits." : "There are no files of this kind yet."));
+    this.grid.show(ids);
+    this.grid.refill();
+  }
+
+  fill(cell, id) {
+    const model = shelf.record(id);
+    if (!model) return;
+    const chosen = id === shelf.chosen;
+    cell.setAttribute("aria-selected", String(chosen));
+    cell.toggleAttribute("data-loaded", model.kind === "checkpoint" && isLoaded(model));
+    if (cell.model === model) return;
+    cell.model = model;
+    cell.className = `cell model-cell${model.problem ? " model-problem" : ""}${model.preview ? "" : " model-plain"}`;
+    cell.dataset.model = id;
+    cell.title = [model.name, model.folder, [model.family, model.variant].filter(Boolean).join(" "), size(model.size)].filter(Boolean).join("\n");
+    cell.setAttribute("aria-label", model.name);
+    const picture = model.preview
+      ? el("img", { src: model.preview, alt: "", loading: "lazy", decoding: "async" })
+      : el("span", { class: "model-letter", "aria-hidden": "true", style: `--tint: ${tint(model.name)}` }, initials(model.name));
+    const told = [model.family, oddVariant(model)].filter(Boolean).join(" · ");
+    const badge = model.problem ? `✕ ${told || "not usable"}` : told;
+    cell.replaceChildren(
+      picture,
+      badge && el("span", { class: "model-badge" }, badge),
+      el("span", { class: "model-name" }, el("bdi", {}, model.name)),
+      el("span", { class: "model-more icon icon-more", title: "What is known of it" }),
+    );
+  }
+
+  click(event) {
+    const cell = event.target.closest(".model-cell");
+    if (!cell) return shelf.choose(null);
+    shelf.choose(cell.dataset.model);
+    if (!event.target.closest(".model-more")) this.use(cell.model);
+  }
+
+  use(model) {
+    if (USES[model.kind] && !model.problem) this.attempt(() => use(model));
+  }
+
+  key(event) {
+    const { ids, chosen } = shelf;
+    const { columns, page } = this.grid;
+    const steps = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns, PageUp: -page, PageDown: page, Home: -ids.length, End: ids.length };
+    const model = shelf.record(chosen);
+    if (event.key in steps && ids.length) {
+      const at = chosen ? ids.indexOf(chosen) + steps[event.key] : 0;
+      shelf.choose(ids[Math.min(ids.length - 1, Math.max(0, at))]);
+      this.grid.reveal(shelf.chosen);
+    } else if (event.key === "Enter" && model) this.use(model);
+    else if (event.key === "Escape") shelf.choose(null);
+    else return;
+    event.preventDefault();
+  }
+
+  drawChosen() {
+    this.toggleAttribute("data-choosing", shelf.chosen !== null);
+    for (const cell of this.grid.cells.values()) cell.setAttribute("aria-selected", String(cell.dataset.model === shelf.chosen));
+    this.panel.draw();
+  }
+
+  async attempt(work) {
+    try {
+      say(TAB, "");
+      const note = await work();
+      if (typeof note === "string") say(TAB, note, "", "note");
+    } catch (refused) {
+      say(TAB, refused.message, refused.hint ?? "");
+    }
+  }
+}
+
+function isLoaded({ name, folder }) {
+  const loaded = store.engine.model.replace(/\.[a-z]+$/, "");
+  return loaded === name || loaded === `${folder}/${name}`;
+}
+
+/** What is worth saying beside the family: not "base", not the usual form of LoRA. */
+function oddVariant({ variant }) {
+  return ["base", "LoRA", ""].includes(variant) ? "" : variant;
+}
+
+function initials(name) {
+  const parts = name.split(/[^\p{L}\p{N}]+/u).filter(Boolean);
+  return (parts.length > 1 ? parts[0][0] + parts[1][0] : name.slice(0, 2)).toUpperCase();
+}
+
+function tint(name) {
+  let hash = 0;
+  for (const letter of name) hash = (hash * 31 + letter.codePointAt(0)) % 360;
+  return hash;
+}
+
+customElements.define("easel-models", Models);
