@@ -19,26 +19,21 @@ from .core.request import PARAMS, GenerationRequest
 from .core.scripts import prepared
 from .core.sections.sampler import SamplerOptions
 from .core.settings import Settings
-from .imaging.describing import Description, described
-from .imaging.difference import Difference, difference
-from .imaging.incoming import plain_pixels
-from .imaging.masks import Rectangle
-from .imaging.scene import painted_part
 from .jobs.bus import Bus, Watcher
 from .jobs.collection import Collection
 from .jobs.database import Database
+from .jobs.desk import InputDesk
 from .jobs.dispatcher import Dispatcher, EngineState
 from .jobs.extras import extras_request
 from .jobs.filling import filled, recommended, short_text
 from .jobs.history import History, PictureRecord
 from .jobs.indexing import FolderIndex
-from .jobs.inputs import InputPicture, InputPictures
+from .jobs.inputs import InputPictures
 from .jobs.library import Library
-from .jobs.masks import made_mask, offered_masks
 from .jobs.models import Models
 from .jobs.pasting import PastedSettings, pasted_settings
 from .jobs.queue import Job, JobQueue, NotFound
-from .jobs.reproducing import Reproduction, reproduction
+from .jobs.reproducing import Reproduction, reproduction, request_behind
 from .jobs.resuming import resumed
 from .jobs.reveal import show_in_folder
 from .jobs.saver import Saver, last_settings
@@ -58,7 +53,7 @@ class Studio:
     """One data folder, one queue, one engine. Raises UserError when the folder is in use or cannot be written.
 
     `library` is the history as a collection: searching, stars, the trash, folders indexed in place. `collection` is
-    the models: what each is, its card, its preview.
+    the models: what each is, its card, its preview. `inputs` is what people bring to paint on.
     """
 
     def __init__(
@@ -82,6 +77,7 @@ class Studio:
         self._models = Models(folders)
         self.collection = Collection(folders, self._models_changed)
         self._inputs = InputPictures(folders.inputs)
+        self.inputs = InputDesk(self._inputs, self._history, hooks)
         self.styles = Styles(folders.styles_files)
         saver = Saver(folders, settings, hooks, self._history, log_place)
         worker = ThreadWorker(open_engine, log_place)
@@ -181,41 +177,6 @@ class Studio:
         """Opens the folder of a picture on the machine that the program runs on. Raises NotFound or UserError."""
         show_in_folder(self._history.get(picture).path)
 
-    def add_input(self, content: bytes) -> InputPicture:
-        """Stores a picture file to start from. Raises UserError when it is none, broken, or too large."""
-        return self._inputs.add(content)
-
-    def input_from_history(self, picture: int) -> InputPicture:
-        """Stores a picture of the history to start from. Raises NotFound."""
-        return self._inputs.add(self.picture_file(picture))
-
-    def picture_file(self, picture: int) -> bytes:
-        """The file of a picture of the history. Raises NotFound."""
-        record = self._history.get(picture)
-        try:
-            return record.path.read_bytes()
-        except OSError as error:
-            raise NotFound(f"The file {record.path} is gone.", hint="It was moved or deleted.") from error
-
-    def input(self, picture_id: str) -> InputPicture:
-        """A stored picture to start from. Raises NotFound."""
-        return self._inputs.get(picture_id)
-
-    def masks(self) -> list[str]:
-        """The names of the automatic masks that extensions offer."""
-        return list(offered_masks(self.hooks))
-
-    def make_mask(self, name: str, picture_id: str) -> InputPicture:
-        """Stores the automatic mask `name` of a stored picture. Raises NotFound, and UserError when it fails."""
-        return self._inputs.add_pixels(made_mask(name, self._inputs.pixels(picture_id), self.hooks))
-
-    def painted_part(self, values: Mapping[str, Any]) -> tuple[Rectangle, Rectangle]:
-        """The part of its picture that a request paints, and the picture with what is added to it. Raises UserError."""
-        request = started(GenerationRequest.checked(values), self._inputs, "inpaint")
-        picture = self._inputs.get(request.init_image)
-        mask = self._inputs.pixels(request.mask) if request.mask else None
-        return painted_part(picture.width, picture.height, mask, request)
-
     def models(self) -> list[ModelFile]:
         """The checkpoints there are, unusable ones with their problem."""
         return self._models.checkpoints()
@@ -269,33 +230,21 @@ class Studio:
         """The settings in a picture's text, ready for the page: the checkpoint found by its hash, else by its name.
         An empty text means that of the last generation; raises UserError when there was none.
         """
-        text = text if text.strip() else self.last_settings()
+        text = text if text.strip() else last_settings(self.folders)
         if not text.strip():
             raise UserError("There was no generation yet whose settings could be read.", hint="Paste a settings text.")
         pasted = pasted_settings(text, self._models, self.abilities())
         self.hooks.call("infotext_pasted", text=text, values=pasted.values)
         return pasted
 
-    def last_settings(self) -> str:
-        """The text of the last generation's first picture; "" before the first one."""
-        return last_settings(self.folders)
-
-    def described(self, content: bytes) -> Description:
-        """All that a picture file says about itself. Raises UserError when it is no picture."""
-        return described(content)
-
     def reproduce(self, text: str = "", picture: int | None = None, owner: str = "") -> tuple[Job, Reproduction]:
         """Queues a job that paints a picture of the history, or the one that a text describes, once more. Raises
         UserError when there are no settings, NotFound for an unknown picture.
         """
         record = self._history.get(picture) if picture is not None else None
-        request = self._request_behind(record) if record else None
+        request = request_behind(record, self._queue) if record else None
         found = reproduction(record.infotext if record else text, self._models, self.abilities(), request, self._inputs)
         return self.submit(found.values, found.tab, owner), found
-
-    def difference(self, first: bytes, second: bytes) -> Difference:
-        """How far two picture files are apart. Raises UserError when they have not one size."""
-        return difference(plain_pixels(first), plain_pixels(second))
 
     def count_tokens(
         self, text: str, *, negative: bool = False, fields: Mapping[str, Any] = MappingProxyType({})
@@ -353,13 +302,6 @@ class Studio:
         tell = partial(self._bus.tell, "indexing")
         index = FolderIndex(self._database, self._history, tell, changed)
         return Library(self._database, self._history, trash, index, self._thumbnails, changed)
-
-    def _request_behind(self, record: PictureRecord) -> GenerationRequest | None:
-        """The request that made a picture alone; None for one of another program."""
-        try:
-            return self._queue.get(record.job).request if record.job else None
-        except NotFound:  # pictures outlive their jobs
-            return None
 
     def _models_changed(self, model: str) -> None:
         """More is known of a model, or ("") files or cards are other ones than before."""

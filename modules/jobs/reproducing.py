@@ -11,9 +11,11 @@ from ..core.params import IMG2IMG, INPAINT, TXT2IMG
 from ..core.pictures import Abilities
 from ..core.request import PARAMS, GenerationRequest
 from ..core.version import NAME
+from .history import PictureRecord
 from .inputs import InputPictures
 from .models import Models
 from .pasting import pasted_settings
+from .queue import JobQueue, NotFound
 
 PICTURES = tuple(one.name for one in PARAMS.values() if one.picture)
 _ALONE = {"batch_size": 1, "batch_count": 1}
@@ -52,6 +54,14 @@ def reproduction(
         differences.append(f"{pasted.program} painted it: other programs round differently in the last digits.")
     tab = (INPAINT if pictures.get("mask") else IMG2IMG) if pictures.get("init_image") else TXT2IMG
     return Reproduction({**pasted.values, **pictures, **_ALONE}, tab, differences)
+
+
+def request_behind(record: PictureRecord, queue: JobQueue) -> GenerationRequest | None:
+    """The request of the job that made a picture; None for one of another program, or whose job is forgotten."""
+    try:
+        return queue.get(record.job).request if record.job else None
+    except NotFound:
+        return None
 
 
 def _in_its_noise(values: dict[str, Any], entries: dict[str, str]) -> list[str]:

@@ -12,6 +12,9 @@ from starlette.responses import Response
 from ..core import infotext
 from ..core.errors import UserError
 from ..imaging.describing import Description
+from ..imaging.describing import described as describe
+from ..imaging.difference import difference
+from ..imaging.incoming import plain_pixels
 from ..imaging.stripping import stripped
 from ..studio import Studio
 from .answers import Json
@@ -27,7 +30,7 @@ def png_info_router(studio: Studio) -> APIRouter:
     @router.post("/png-info")
     def described(request: Request, body: Body) -> Json:
         """What a picture says about itself: a file's bytes, or `{"picture": id}`, or `{"input": id}`."""
-        return Json(_description(studio, studio.described(_file(studio, request, body))))
+        return Json(_description(studio, describe(_file(studio, request, body))))
 
     @router.post("/png-info/stripped")
     def without(request: Request, body: Body) -> Response:
@@ -48,10 +51,10 @@ def png_info_router(studio: Studio) -> APIRouter:
         return Json({"job": job.id, "tab": found.tab, "differences": found.differences})
 
     @router.post("/difference")
-    def difference(values: Sent) -> Json:
+    def compare(values: Sent) -> Json:
         """How far two pictures are apart: `first` and `second`, each `{"picture": id}` or `{"input": id}`."""
         first, second = (_named(studio, values.get(name)) for name in ("first", "second"))
-        return Json(asdict(studio.difference(first, second)))
+        return Json(asdict(difference(plain_pixels(first), plain_pixels(second))))
 
     return router
 
@@ -72,7 +75,7 @@ def _named(studio: Studio, named: Any) -> bytes:
     if isinstance(picture := named.get("picture"), int):
         return studio.picture_file(max(-1, min(picture, 2**63 - 1)))
     if isinstance(stored := named.get("input"), str):
-        return studio.input(stored).path.read_bytes()
+        return studio.inputs.get(stored).path.read_bytes()
     raise UserError('No picture is named. Expected was {"picture": id} or {"input": id}.')
 
 
