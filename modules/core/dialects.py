@@ -17,6 +17,13 @@ _VERSION = re.compile(r"v?(\d+)\.(\d+)\.(\d+)(?:-(\d+))?(?:-.*)?$")
 _SIZE = re.compile(r"(\d{1,6})x(\d{1,6})$")
 _OLD_FIRST_PASS = 512 * 512  # pixels
 _ROUNDED = "The noise schedule was rounded to half precision by A1111 before version 1.7.0; here it is not."
+# What comes out otherwise when settings of these programs are painted here.
+_OTHERWISE = {
+    "ComfyUI": "ComfyUI weighs words, and draws the noise between steps, otherwise than A1111.",
+    "InvokeAI": "InvokeAI samples with diffusers' schedulers, and weighs words, otherwise than A1111.",
+    "Fooocus": "Fooocus sharpens and bends the guidance while it samples, which is not done here.",
+    "NovelAI": "NovelAI paints with models of its own on other machines.",
+}
 
 _SDNEXT_KEYS = {
     "Variation strength": "Variation seed strength",
@@ -67,7 +74,9 @@ def understood(prompt: str, negative: str, entries: Mapping[str, str]) -> Unders
         _as_before(release, prompt + negative, found)
         downcast = downcast or release < (1, 7, 0, 225)
     program = translated or (f"A1111 {version}" if release is not None else version)
-    return Understood(prompt, found, program, lost, (_ROUNDED,) if downcast else ())
+    differences = [_ROUNDED] if downcast else []
+    differences += [_OTHERWISE[translated]] if translated in _OTHERWISE else []
+    return Understood(prompt, found, program, lost, tuple(differences))
 
 
 def _release(version: str) -> tuple[int, ...] | None:
@@ -150,4 +159,4 @@ def _from_fooocus(prompt: str, entries: dict[str, str]) -> Understood:
         entries.pop(key, None)
     entries.setdefault("RNG", "CPU")
     told = tuple(f"{sentence} means nothing here." for sentence in lost)
-    return Understood(prompt + loras, entries, program, told)
+    return Understood(prompt + loras, entries, program, told, (_OTHERWISE["Fooocus"],))

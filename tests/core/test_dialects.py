@@ -102,4 +102,5 @@ def test_fooocus_texts_have_their_loras_put_into_the_prompt() -> None:
 def test_texts_translated_from_elsewhere_bring_what_was_lost_with_them() -> None:
     found = pasted(Made_with="ComfyUI", Left_out="A node X: skipped.\nAnother, too: yes.")
     assert (found.program, found.unknown) == ("ComfyUI", {})
+    assert "weighs words" in found.differences[0]
     assert found.lost == ("A node X: skipped.", "Another, too: yes.")
