@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import flags
+from .catalog.comfyui import KINDS, extra_folders
 from .core.errors import UserError
 from .core.files import Folders
 from .core.hooks import Hooks
@@ -101,7 +102,9 @@ def folders_for(options: argparse.Namespace) -> Folders:
     """Where everything is, by the flags. The starter model's folder counts even with another data folder."""
     models = options.models_dir or options.data_dir / "models"
     shipped = flags.ROOT / "models"
-    checkpoints = dict.fromkeys((models / "Stable-diffusion", *options.ckpt_dir, shipped / "Stable-diffusion"))
+    also = _folders_of_comfyui(options.comfyui_paths)
+    own = (models / "Stable-diffusion", *options.ckpt_dir, *also["checkpoint"])
+    checkpoints = dict.fromkeys((*own, shipped / "Stable-diffusion"))
     return Folders(
         root=flags.ROOT,
         data=options.data_dir / "data",
@@ -109,11 +112,17 @@ def folders_for(options: argparse.Namespace) -> Folders:
         outputs=options.outputs_dir or options.data_dir / "outputs",
         extensions=tuple(dict.fromkeys((options.data_dir / "extensions", flags.ROOT / "extensions"))),
         checkpoints=tuple(checkpoints),
-        vaes=(models / "VAE", *options.vae_dir),
-        loras=(models / "Lora", *options.lora_dir),
-        embeddings=(models / "embeddings", *options.embeddings_dir),
+        vaes=(models / "VAE", *options.vae_dir, *also["VAE"]),
+        loras=(models / "Lora", *options.lora_dir, *also["LoRA"]),
+        embeddings=(models / "embeddings", *options.embeddings_dir, *also["embedding"]),
         styles=(*options.styles_file,) or (options.data_dir / "styles.csv",),
     )
+
+
+def _folders_of_comfyui(files: list[Path]) -> dict[str, tuple[Path, ...]]:
+    """The folders that ComfyUI's lists name, by kind of model. Raises UserError."""
+    found = [extra_folders(file) for file in files]
+    return {kind: tuple(folder for one in found for folder in one[kind]) for kind in KINDS.values()}
 
 
 def _run(options: argparse.Namespace) -> int:

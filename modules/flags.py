@@ -50,6 +50,14 @@ def _parser() -> argparse.ArgumentParser:
         "--embeddings-dir", type=_folder, action="append", default=[], help="one more folder of embeddings"
     )
     paths.add_argument(
+        "--comfyui-paths",
+        type=_file,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="ComfyUI's extra_model_paths.yaml, whose folders of checkpoints, VAEs, LoRAs and embeddings are used too",
+    )
+    paths.add_argument(
         "--styles-file",
         type=_pattern,
         action="append",
@@ -78,6 +86,13 @@ def _port(text: str) -> int:
 
 def _pattern(text: str) -> Path:
     return Path(text).expanduser().absolute()
+
+
+def _file(text: str) -> Path:
+    path = Path(text).expanduser().resolve()
+    if not path.is_file():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a file")
+    return path
 
 
 def _folder(text: str) -> Path:
