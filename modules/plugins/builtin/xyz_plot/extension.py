@@ -106,7 +106,8 @@ def _can_be_drawn(request: GenerationRequest, three: Sequence[Dimension], argume
         if names.count(name) > 1 and name != "Prompt S/R":
             raise UserError(f"Two axes are {name}.", hint="Choose another one for one of them.")
     larger = max(1.0, request.hr_scale) if request.enable_hr else 1.0
-    pixels = request.width * request.height * larger**2 * request.pictures
+    width, height = (_largest(name, request, three) for name in ("width", "height"))
+    pixels = width * height * larger**2 * request.pictures
     for one in three:
         pixels *= len(one.values)
     if pixels > MOST_MEGAPIXELS * 1e6:
@@ -116,6 +117,13 @@ def _can_be_drawn(request: GenerationRequest, three: Sequence[Dimension], argume
             "can be drawn.",
             hint="Take fewer values, or smaller pictures.",
         )
+
+
+def _largest(side: str, request: GenerationRequest, three: Sequence[Dimension]) -> int:
+    """The largest width or height of a cell."""
+    sized = [one for one in three if one.axis.name in ("Size", "Width", "Height")]
+    changes = [one.axis.change(request, value) for one in sized for value in one.values]
+    return max(int(fields.get(side, getattr(request, side))) for fields in ({}, *changes))
 
 
 def _has_sub_grids(three: Sequence[Dimension], arguments: Arguments) -> bool:
