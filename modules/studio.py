@@ -32,7 +32,7 @@ from .jobs.inputs import InputPictures
 from .jobs.library import Library
 from .jobs.models import Models
 from .jobs.pasting import PastedSettings, pasted_settings
-from .jobs.queue import Job, JobQueue, NotFound
+from .jobs.queue import Job, JobQueue
 from .jobs.reproducing import Reproduction, reproduction, request_behind
 from .jobs.resuming import resumed
 from .jobs.reveal import show_in_folder

@@ -42,36 +42,36 @@ def inputs_router(studio: Studio) -> APIRouter:
         """Stores a picture to start from: a file's bytes, or `{"picture": id}` for one of the history."""
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind == "application/json":
-            return Json(_input_json(studio.input_from_history(_picture_named(body))))
-        return Json(_input_json(studio.add_input(body)))
+            return Json(_input_json(studio.inputs.from_history(_picture_named(body))))
+        return Json(_input_json(studio.inputs.add(body)))
 
     @router.get("/api/inputs/{picture}")
     def described(picture: str) -> Json:
         """Size and settings text of a stored picture."""
-        return Json(_input_json(studio.input(picture)))
+        return Json(_input_json(studio.inputs.get(picture)))
 
     @router.post("/api/inputs/crop")
     def crop(values: Sent) -> Json:
         """The part of its picture that a request would paint, in pixels of the picture as outpainting extends it."""
-        part, whole = studio.painted_part(values)
+        part, whole = studio.inputs.painted_part(values)
         return Json({**asdict(part), "picture": {"width": whole.width, "height": whole.height}})
 
     @router.get("/api/masks")
     def masks() -> Json:
         """The names of the automatic masks that extensions offer."""
-        return Json({"masks": studio.masks()})
+        return Json({"masks": studio.inputs.masks()})
 
     @router.post("/api/inputs/mask")
     def make_mask(values: Sent) -> Json:
         """Makes an automatic mask (`name`) of a stored picture (`init_image`) and stores it: answers like uploading."""
         name, picture = (str(values.get(field, "")) for field in ("name", "init_image"))
-        return Json(_input_json(studio.make_mask(name, picture)))
+        return Json(_input_json(studio.inputs.make_mask(name, picture)))
 
     @router.head("/inputs/{picture}", include_in_schema=False)
     @router.get("/inputs/{picture}")
     def file(request: Request, picture: str) -> Response:
         """A stored picture as PNG: upright, 8-bit RGB or RGBA. It never changes under its address."""
-        found = studio.input(picture)
+        found = studio.inputs.get(picture)
         caching = {"ETag": f'"{found.id}"', "Cache-Control": FOR_EVER}
         if caching["ETag"] in request.headers.get("if-none-match", ""):
             return Response(status_code=304, headers=caching)

@@ -73,7 +73,7 @@ def _named(studio: Studio, named: Any) -> bytes:
     """The file of `{"picture": id}` or `{"input": id}`. Raises UserError."""
     named = named if isinstance(named, dict) else {}
     if isinstance(picture := named.get("picture"), int):
-        return studio.picture_file(max(-1, min(picture, 2**63 - 1)))
+        return studio.inputs.file_of(max(-1, min(picture, 2**63 - 1)))
     if isinstance(stored := named.get("input"), str):
         return studio.inputs.get(stored).path.read_bytes()
     raise UserError('No picture is named. Expected was {"picture": id} or {"input": id}.')

@@ -47,7 +47,7 @@ def read(path: Path) -> numpy.ndarray:
 def test_outside_of_the_mask_the_saved_file_is_the_original_to_the_bit(studio) -> None:
     mask = numpy.zeros((64, 64, 3), numpy.uint8)
     mask[20:40, 20:40] = 255
-    picture, painted = (studio.add_input(encode(pixels, "png")[0]).id for pixels in (PIXELS, mask))
+    picture, painted = (studio.inputs.add(encode(pixels, "png")[0]).id for pixels in (PIXELS, mask))
     job = finished(studio, studio.submit({**SMALL, "init_image": picture, "mask": painted}, "inpaint").id)
     assert (job.state, job.message) == ("finished", "")
     record = studio.picture(job.pictures[0])
@@ -75,7 +75,7 @@ def test_a_folder_goes_in_and_a_folder_comes_out(studio, tmp_path) -> None:
 
 def test_what_came_out_can_be_started_from_again(studio) -> None:
     job = finished(studio, studio.submit(SMALL).id)
-    stored = studio.input_from_history(job.pictures[0])
+    stored = studio.inputs.from_history(job.pictures[0])
     assert numpy.array_equal(studio._inputs.pixels(stored.id), read(studio.picture(job.pictures[0]).path))
     extended = studio.submit({**SMALL, "init_image": stored.id, "outpaint_right": 32}, "inpaint")
     record = studio.picture(finished(studio, extended.id).pictures[0])
@@ -85,7 +85,7 @@ def test_what_came_out_can_be_started_from_again(studio) -> None:
 
 def test_what_came_out_is_enlarged_in_extras_with_its_story(studio) -> None:
     painted = studio.picture(finished(studio, studio.submit({**SMALL, "seed": 77}).id).pictures[0])
-    stored = studio.input_from_history(painted.id)
+    stored = studio.inputs.from_history(painted.id)
     values = {"init_image": stored.id, "upscaler_1": "double", "upscaling_resize": 2}
     job = finished(studio, studio.submit(values, "extras").id)
     assert (job.state, job.message) == ("finished", "")
@@ -111,7 +111,7 @@ def test_a_broken_upscaler_fails_the_job_with_a_sentence(studio) -> None:
     folder = studio.folders.models / "ESRGAN"
     whole = (folder / "double.safetensors").read_bytes()
     (folder / "changed.safetensors").write_bytes(whole.replace(b"conv_hr", b"convxhr"))
-    picture = studio.add_input(encode(PIXELS, "png")[0]).id
+    picture = studio.inputs.add(encode(PIXELS, "png")[0]).id
     studio.refresh()
     job = finished(studio, studio.submit({"init_image": picture, "upscaler_1": "changed"}, "extras").id)
     assert job.state == "failed"

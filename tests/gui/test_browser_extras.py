@@ -56,7 +56,7 @@ def test_a_picture_is_enlarged_and_compared_with_what_it_was(
     job = until(lambda: next((job for job in paced.studio.jobs() if job.tab == "extras"), None))
     request = finished(paced.studio, job.id).request
     assert (request.extras, request.upscaler_1, request.upscaling_resize) == (True, "Lanczos", 2.5)
-    assert paced.studio.input(request.init_image).width == 60
+    assert paced.studio.inputs.get(request.init_image).width == 60
     page.wait_for_selector("#extras_picture")
     assert "seed" not in page.inner_text("#tab_extras .progress-words")
     page.click(".tray-compare")
@@ -94,7 +94,7 @@ def test_a_picture_is_sent_here_from_the_gallery(extras: Visit, paced: PacedProg
     page.wait_for_function(
         "size => document.querySelector('easel-tray .source-facts').textContent.startsWith(size)", arg=f"{size} ×"
     )
-    assert paced.studio.input(page.input_value("#extras_init_image textarea, #extras_init_image input")).width == size
+    assert paced.studio.inputs.get(page.input_value("#extras_init_image textarea, #extras_init_image input")).width == size
 
 
 def test_without_a_picture_one_sentence_says_what_is_missing(extras: Visit) -> None:

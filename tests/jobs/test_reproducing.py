@@ -32,7 +32,7 @@ def apart(first: bytes, second: bytes) -> Difference:
 
 
 def pixels(studio, job) -> bytes:
-    return studio.picture_file(finished(studio, job.id).pictures[0])
+    return studio.inputs.file_of(finished(studio, job.id).pictures[0])
 
 
 def test_a_picture_of_the_history_is_painted_again_the_same(studio) -> None:
@@ -41,8 +41,8 @@ def test_a_picture_of_the_history_is_painted_again_the_same(studio) -> None:
     assert found.differences == []
     assert (job.request.seed, job.request.pictures, job.tab) == (41, 1, "txt2img")
     again = pixels(studio, job)
-    assert apart(again, studio.picture_file(second.id)).mean == 0
-    assert apart(again, studio.picture_file(first.id)).equal == 0
+    assert apart(again, studio.inputs.file_of(second.id)).mean == 0
+    assert apart(again, studio.inputs.file_of(first.id)).equal == 0
 
 
 def test_what_will_differ_is_said_beforehand(studio) -> None:
