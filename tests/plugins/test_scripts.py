@@ -125,7 +125,10 @@ def test_seeds_of_minus_one_are_drawn_once(bench: Bench) -> None:
         ({"x_type": "Prompt S/R", "x_values": "green, blue"}, "'green' stands in neither prompt"),
         ({"x_type": "Size", "x_values": "64"}, "no width x height"),
         ({"x_type": "Steps", "x_values": "1", "y_type": "Steps", "y_values": "2"}, "Two axes are Steps"),
-        ({"x_type": "Seed", "x_values": "1-99", "y_type": "Size", "y_values": "1024x1024, 2048x1024"}, "million pixels"),
+        (
+            {"x_type": "Seed", "x_values": "1-99", "y_type": "Size", "y_values": "1024x1024, 2048x1024"},
+            "million pixels",
+        ),
         ({"x_typ": "Seed"}, "no field called 'x_typ'"),
     ],
 )
