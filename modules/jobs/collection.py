@@ -47,7 +47,7 @@ LONGEST_VALUE = 4000  # characters of one piece of metadata that are shown
 MOST_TAGS = 24  # of the tags that a LoRA was trained on
 PREVIEW_SIDE = 768  # pixels
 PATIENCE = 1.0  # seconds that a list may take to read new files
-TELL_EVERY = 5.0  # seconds between two news of what was read
+TELL_EVERY = 15.0  # seconds between two news of what was read
 # What the page calls the card's fields, and what A1111 does.
 FIELDS = {
     "description": "description",

@@ -33,7 +33,7 @@ class Shelf extends EventTarget {
 
   #byId = new Map();
   #outdated = true;
-  #round = 0;
+  #asking = false;
   #timer = null;
 
   record(id) {
@@ -66,22 +66,33 @@ class Shelf extends EventTarget {
     this.#timer = setTimeout(() => this.shown && this.refresh(), PAUSE);
   }
 
+  /** Asks for the list; while an answer is awaited, for once more after it: a slow server must not be asked in vain. */
   async refresh() {
-    const round = (this.#round += 1);
-    this.#outdated = false;
+    this.#outdated = true;
+    if (this.#asking) return;
+    this.#asking = true;
     try {
-      const { models, folders } = await ask(`/api/models/kinds/${encodeURIComponent(this.kind)}`);
-      if (round !== this.#round) return;
-      for (const model of models) model.sought = `${model.name} ${model.folder} ${model.words} ${model.family}`.toLowerCase();
-      Object.assign(this, { all: models, folders });
-      this.#byId = new Map(models.map((model) => [model.id, model]));
-      if (this.chosen && !this.#byId.has(this.chosen)) this.choose(null);
-      this.#find();
-      if (this.chosen) this.#fetchDetails();
+      while (this.#outdated) {
+        this.#outdated = false;
+        await this.#fetchList(this.kind);
+      }
     } catch (refused) {
       this.#outdated = true;
       this.tell("problem", refused);
+    } finally {
+      this.#asking = false;
     }
+  }
+
+  async #fetchList(kind) {
+    const { models, folders } = await ask(`/api/models/kinds/${encodeURIComponent(kind)}`);
+    if (kind !== this.kind) return;
+    for (const model of models) model.sought = `${model.name} ${model.folder} ${model.words} ${model.family}`.toLowerCase();
+    Object.assign(this, { all: models, folders });
+    this.#byId = new Map(models.map((model) => [model.id, model]));
+    if (this.chosen && !this.#byId.has(this.chosen)) this.choose(null);
+    this.#find();
+    if (this.chosen) this.#fetchDetails();
   }
 
   #find() {
