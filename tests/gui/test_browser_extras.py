@@ -94,7 +94,8 @@ def test_a_picture_is_sent_here_from_the_gallery(extras: Visit, paced: PacedProg
     page.wait_for_function(
         "size => document.querySelector('easel-tray .source-facts').textContent.startsWith(size)", arg=f"{size} ×"
     )
-    assert paced.studio.inputs.get(page.input_value("#extras_init_image textarea, #extras_init_image input")).width == size
+    named = page.input_value("#extras_init_image textarea, #extras_init_image input")
+    assert paced.studio.inputs.get(named).width == size
 
 
 def test_without_a_picture_one_sentence_says_what_is_missing(extras: Visit) -> None:
