@@ -42,7 +42,7 @@ export function modelPanel(attempt) {
 }
 
 function head(model, acts) {
-  const kind = [model.family, model.variant, model.kind].filter(Boolean).join(" ");
+  const kind = [model.family, model.variant !== model.kind && model.variant, model.kind].filter(Boolean).join(" ");
   return [
     el(
       "div",
