@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 SMALLEST_FONT, LARGEST_FONT = 13, 40
 INK, FAINT, PAPER, EMPTY = (20, 20, 20), (165, 165, 165), (255, 255, 255), (232, 232, 232)
 SPACING = 1.25  # line height in font sizes
-MOST_LINES, MOST_LETTERS = 12, 600
+MOST_LINES, MOST_LETTERS = 12, 300
 
 
 @dataclass(frozen=True)
