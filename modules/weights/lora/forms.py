@@ -90,7 +90,7 @@ def _low_rank(change: Change, weight: Tensor, rank: int | None) -> Tensor:
     scale = change.scale(len(down))
     if "mid" in change.parts:
         return torch.einsum("n m k l, i n, m j -> i j k l", change.part("mid"), up, down) * scale
-    return up[:, :rank] @ down[:rank] * scale
+    return (up[:, :rank] * scale) @ down[:rank]
 
 
 def _hadamard(change: Change, weight: Tensor, rank: int | None) -> Tensor:

@@ -160,7 +160,7 @@ def _changed(weight: Tensor, shares: Sequence[_Share]) -> Tensor:
     for share in shares:
         change = share.change.of_weight(whole, share.rank)
         if change is not None:
-            whole = whole.float() + share.factor * change
+            whole = torch.add(whole.float(), change, alpha=share.factor)
     return whole.to(weight.dtype)
 
 
