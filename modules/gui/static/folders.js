@@ -9,7 +9,7 @@ class Folders {
     this.path = el("input", {
       type: "text",
       id: "history_folder_path",
-      placeholder: "/home/me/stable-diffusion-webui/outputs",
+      placeholder: "/path/to/stable-diffusion-webui/outputs",
       "aria-label": "Path of the folder",
       spellcheck: "false",
       autocomplete: "off",
