@@ -1,0 +1,65 @@
+"""The Models tab in a browser: cards, search, tags in the prompt, what the owner writes, the trash."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.catalog import architectures as made
+from tests.catalog.test_detect import write_header
+from tests.jobs.painting import until
+
+COUNT = ".models-bar .history-count"
+
+
+@pytest.fixture
+def shelf(paced, person):
+    """The Models tab showing forty LoRAs."""
+    folder = paced.folder / "models" / "Lora"
+    (folder / "style").mkdir(parents=True, exist_ok=True)
+    for number in range(39):
+        write_header(folder / f"pen{number:02}.safetensors", made.lora_layers())
+    write_header(folder / "style" / "ink.safetensors", made.lora_layers(context=2048))
+    (folder / "style" / "ink.json").write_text(
+        json.dumps({"activation text": "inky", "preferred weight": 0.7, "id": 1})
+    )
+    paced.studio.collection.look_again()
+    person.page.click("#tab_models-button")
+    person.page.click("[data-kind=LoRA]")
+    person.page.wait_for_function(f"document.querySelector('{COUNT}').textContent === '40 files'")
+    yield person
+    assert person.complaints == []
+
+
+def test_a_lora_is_found_and_a_click_puts_its_tag_into_the_prompt_and_out_again(shelf, paced):
+    page = shelf.page
+    page.fill("#models_words", "ink")
+    page.wait_for_function(f"document.querySelector('{COUNT}').textContent === '1 of 40'")
+    page.click(".model-cell")
+    assert page.input_value("#txt2img_prompt textarea") == "<lora:ink:0.7> inky"
+    assert "inky" in page.inner_text(".model-words")
+    page.click(".model-cell")
+    assert page.input_value("#txt2img_prompt textarea").replace("inky", "").strip(" ,") == ""
+
+    page.fill(".model-panel textarea >> nth=2", "for night scenes")
+    page.keyboard.press("Tab")
+    card = paced.folder / "models" / "Lora" / "style" / "ink.json"
+    until(lambda: json.loads(card.read_text()).get("notes") == "for night scenes")
+    page.fill("#models_words", "")
+
+
+def test_only_cards_in_sight_are_in_the_document_and_the_trash_gives_back(shelf):
+    page = shelf.page
+    page.fill("#models_words", "pen")
+    page.wait_for_function(f"document.querySelector('{COUNT}').textContent === '39 of 40'")
+    page.click(".model-more >> nth=0", force=True)
+    page.wait_for_selector(".model-why")
+    page.click(".model-panel [aria-label='Move to the trash']")
+    page.wait_for_function(f"document.querySelector('{COUNT}').textContent === '38 of 39'")
+    page.click("#models_trash")
+    page.click("#models_trash_sheet .folder button")
+    page.wait_for_selector("#models_trash_sheet .folder", state="detached")
+    page.keyboard.press("Escape")
+    page.wait_for_function(f"document.querySelector('{COUNT}').textContent === '39 of 40'")
+    page.fill("#models_words", "")
