@@ -27,6 +27,7 @@ from .model import Model
 from .options import levels_of, sampler_options
 from .preview import preview_jpeg, tiny_jpeg
 from .refine import Refined, switching
+from .rules import MOMENTS, acting, rules_of
 from .run import Batch, Run
 from .start import Start
 
@@ -69,8 +70,8 @@ def sample(
     previews: Previews,
     refiner: Refiner | None = None,
 ) -> Tensor:
-    """Finished latents, shape (pictures, channels, h, w), float32. `refiner` is asked for the conditioning and the model
-    of the last steps when they are due. Raises Stopped, and UserError when the latents are NaN.
+    """Finished latents, shape (pictures, channels, h, w), float32. `refiner` is asked for the conditioning and the
+    model of the last steps when they are due. Raises Stopped, and UserError when the latents are NaN.
     """
     request = run.request
     entry = SAMPLERS.get(request.sampler)
@@ -116,7 +117,7 @@ def _guidance(
         ],
         calls=calls,
         unconditional_always=bool(entry.facts.get("wants_unconditional")),
-        **_listeners(run, hooks),
+        **_listeners(run, hooks, rules_of(run, entry, model, levels)),
     )
 
 
@@ -171,13 +172,19 @@ def _started(run: Run, start: Start, entry: Entry, sigma: float) -> Tensor:
     return start.latents + start.noise * (sigma + run.request.img2img_extra_noise)
 
 
-def _listeners(run: Run, hooks: Hooks) -> dict[str, Callable[[Any], None]]:
-    """The moments inside a step that somebody listens to; for the others nothing is built and nothing called."""
+def _listeners(run: Run, hooks: Hooks, rules: list[Any]) -> dict[str, Callable[[Any], None]]:
+    """The moments inside a step that a rule or somebody else listens to; for the others nothing is built and called."""
 
-    def tell(moment: str) -> Callable[[Any], None]:
-        return lambda step: hooks.call(moment, run=run, step=step) and None
+    def tell(moment: str, functions: list[Callable[[Any], None]]) -> Callable[[Any], None]:
+        def told(step: Any) -> None:
+            for function in functions:
+                function(step)
+            hooks.call(moment, run=run, step=step)
 
-    return {moment: tell(moment) for moment in ("guiding", "predicted", "guided") if hooks.listens(moment)}
+        return told
+
+    heard = {moment: acting(rules, moment) for moment in MOMENTS}
+    return {moment: tell(moment, rule) for moment, rule in heard.items() if rule or hooks.listens(moment)}
 
 
 def _reporter(run: Run, batch: Batch, steps: int, model: Model, previews: Previews) -> Callable[..., None]:

@@ -66,6 +66,13 @@ def studio_router(studio: Studio) -> APIRouter:
         studio.settings.set(values)
         return Json(_settings(studio))
 
+    @router.post("/schedule")
+    def schedule(values: Sent) -> Json:
+        """The noise levels that a request with these fields would visit, from the highest; none before the engine is
+        there.
+        """
+        return Json({"sigmas": studio.levels(values)})
+
     @router.post("/paste")
     def paste(values: Sent) -> Json:
         """Reads the settings text of a picture: fields for the page, and what could not be taken over."""

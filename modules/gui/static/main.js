@@ -16,6 +16,7 @@ import "./prompt.js";
 import "./queue.js";
 import "./recent.js";
 import "./restart.js";
+import "./scripts.js";
 import "./schedule.js";
 import { registerTarget } from "./send.js";
 import "./source.js";
