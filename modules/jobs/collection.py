@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import logging
 import os
 import queue
-import re
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -31,20 +28,18 @@ from ..catalog.beside import (
 )
 from ..catalog.families import FAMILIES
 from ..catalog.hashing import HashCache, short_hash
-from ..catalog.open import read_tensors
 from ..catalog.scan import UPSCALER_FOLDERS, ModelFile, examined, found_files, glanced, unread
 from ..core.errors import UserError
 from ..core.files import Folders, write_atomically
 from ..imaging.thumbnails import thumbnail
 from . import model_files
+from .model_facts import Names, inside, page_of
 from .queue import NotFound
 
 log = logging.getLogger("easel.jobs")
 
 KINDS = ("checkpoint", "VAE", "LoRA", "embedding", "upscaler")
 ID_DIGITS = 16
-LONGEST_VALUE = 4000  # characters of one piece of metadata that are shown
-MOST_TAGS = 24  # of the tags that a LoRA was trained on
 PREVIEW_SIDE = 768  # pixels
 PATIENCE = 1.0  # seconds that a list may take to read new files
 TELL_EVERY = 15.0  # seconds between two news of what was read
@@ -171,11 +166,11 @@ class Collection:
             "card": {name: getattr(card, name) for name in FIELDS},
             "card_problem": card.problem,
             "trained_words": trained_words(civitai),
-            "page": _page_of(civitai),
+            "page": page_of(civitai),
             "own": card.own.model_dump(include=set(OWN_FIELDS), exclude_none=True),
             "recommended": model.declared.recommended.model_dump(exclude_none=True),
             "prediction_type": model.declared.prediction_type or "",
-            **_inside(model.path),
+            **inside(model.path),
         }
 
     def write(self, entry_id: str, values: Mapping[str, Any]) -> None:
@@ -268,7 +263,7 @@ class Collection:
         background and listed unread: thousands of new ones must not make anybody wait.
         """
         beside = self._folders.checkpoints if kind == "VAE" else ()
-        entries, new, names = [], [], _Names()
+        entries, new, names = [], [], Names()
         ends = time.monotonic() + PATIENCE
         for folder, path in found_files(kind, roots, beside):
             stamp = names.stamp(path)
@@ -330,39 +325,7 @@ class Collection:
         self._changed(_id(path))
 
 
-class _Names:
-    """What each folder holds, looked at once, so that no file is sought that is not there."""
-
-    def __init__(self) -> None:
-        self._folders: dict[Path, frozenset[str]] = {}
-
-    def around(self, path: Path) -> frozenset[str]:
-        """The names in the file's folder."""
-        folder = path.parent
-        if folder not in self._folders:
-            try:
-                self._folders[folder] = frozenset(os.listdir(folder))
-            except OSError:
-                self._folders[folder] = frozenset()
-        return self._folders[folder]
-
-    def stamp(self, path: Path) -> tuple[Any, ...]:
-        """Changes when the model does, or the files beside it that its entry is made of."""
-        there, stem = self.around(path), path.stem
-        preview = preview_of(path, there)
-        beside_it = [f"{stem}{ending}" for ending in (".json", ".yaml") if f"{stem}{ending}" in there]
-        return tuple(_stamp_of(file) for file in (path, *(path.with_name(name) for name in beside_it), preview) if file)
-
-
-def _stamp_of(path: Path) -> tuple[str, int, int]:
-    try:
-        status = os.stat(path)
-    except OSError:
-        return path.name, -1, -1
-    return path.name, status.st_size, status.st_mtime_ns
-
-
-def _entry(kind: str, model: ModelFile, names: _Names) -> Entry:
+def _entry(kind: str, model: ModelFile, names: Names) -> Entry:
     there = names.around(model.path)
     card = read_card(model.path) if f"{model.path.stem}.json" in there else Card()
     picture = preview_of(model.path, there)
@@ -372,50 +335,3 @@ def _entry(kind: str, model: ModelFile, names: _Names) -> Entry:
 
 def _id(path: Path) -> str:
     return hashlib.sha256(os.fsencode(path)).hexdigest()[:ID_DIGITS]
-
-
-def _page_of(civitai: Mapping[str, Any]) -> dict[str, Any]:
-    """What is worth showing of a model's page on Civitai; {} without one."""
-    model = civitai.get("model") if isinstance(civitai.get("model"), dict) else {}
-    number = civitai.get("modelId")
-    told = {
-        "name": " · ".join(str(part) for part in (model.get("name"), civitai.get("name")) if part),
-        "base": str(civitai.get("baseModel") or ""),
-        "description": _plain(str(civitai.get("description") or "")),
-        "address": f"https://civitai.com/models/{number}" if isinstance(number, int) else "",
-    }
-    return told if civitai else {}
-
-
-def _plain(markup: str) -> str:
-    """The words of a page's description."""
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]{0,500}>", " ", markup)).strip()[:LONGEST_VALUE]
-
-
-def _inside(path: Path) -> dict[str, Any]:
-    """What a file's header says: its metadata, the tags it was trained on, how many tensors of which kind."""
-    try:
-        header = read_tensors(path)
-    except UserError:
-        return {"metadata": {}, "tags": [], "tensors": 0, "types": [], "ema": False}
-    metadata = {name: value[:LONGEST_VALUE] for name, value in header.metadata.items() if name != "ss_tag_frequency"}
-    return {
-        "metadata": metadata,
-        "tags": _most_frequent(header.metadata.get("ss_tag_frequency", "")),
-        "tensors": len(header.tensors),
-        "types": [name for name, _ in Counter(entry.dtype for entry in header.tensors.values()).most_common()],
-        "ema": any(name.startswith("model_ema.") for name in header.tensors),
-    }
-
-
-def _most_frequent(text: str) -> list[str]:
-    """The tags that kohya's scripts count in a LoRA's metadata, the most frequent first."""
-    counts: Counter[str] = Counter()
-    try:
-        tables = json.loads(text) if text else {}
-        for table in tables.values():
-            for tag, number in table.items():
-                counts[str(tag).strip()[:80]] += int(number)
-    except (ValueError, TypeError, AttributeError, RecursionError):
-        return []  # a foreign remark: without it nothing is lost but a suggestion
-    return [tag for tag, _ in counts.most_common(MOST_TAGS) if tag]

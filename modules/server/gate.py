@@ -68,12 +68,9 @@ class Gate:
             return Refusal(403, "Another website sent this request, so it was refused.", FOREIGN_HINT)
         return self._gradio_refusal(path)
 
-    def asks_password(self, headers: Mapping[str, str]) -> bool:
-        """Whether this request must show the password."""
-        if self.password is None:
-            return False
-        forwarded = any(name in headers for name in FORWARDED)
-        return self.ask_everybody or forwarded or host_name(headers.get("host", "")) not in LOCAL
+    def asks_password(self, headers: Mapping[str, str], address: str) -> bool:
+        """Whether this request must show the password. `address`: who connected, since its headers can lie."""
+        return self.password is not None and (self.ask_everybody or not at_this_machine(headers, address))
 
     def knows(self, authorization: str) -> bool:
         """Whether an Authorization header carries the user and password, compared in constant time."""

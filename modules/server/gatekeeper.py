@@ -69,7 +69,8 @@ class Gatekeeper:
         return await _answer(refusal, _protected(send))
 
     def _password_refusal(self, scope: Scope, headers: dict[str, str]) -> Refusal | None:
-        if not self._gate.asks_password(headers):
+        connected = (scope.get("client") or ("",))[0]
+        if not self._gate.asks_password(headers, connected):
             return None
         authorization = headers.get("authorization", "")
         if not authorization:

@@ -140,22 +140,26 @@ def test_routes_of_gradio_that_the_page_never_uses_are_not_there(path):
     assert refused(Gate(), LOCAL, path="/gradio_api/queue/join") == 0
 
 
+HERE = "127.0.0.1"
+
+
 def basic(user: str, password: str) -> str:
     return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
 def test_the_share_asks_strangers_for_the_password_and_nobody_at_home():
     gate = Gate(password="geheim", share=True)
-    assert not gate.asks_password(LOCAL)
-    assert gate.asks_password({"host": "abc.gradio.live"})
+    assert not gate.asks_password(LOCAL, HERE)
+    assert gate.asks_password({"host": "abc.gradio.live"}, HERE)
+    assert gate.asks_password(LOCAL, "192.168.1.9")  # from another machine, claiming to be local
     assert refused(gate, {"host": "abc.gradio.live"}) == 0
     for sign in ("x-forwarded-for", "x-forwarded-host", "x-real-ip", "forwarded"):
-        assert gate.asks_password({**LOCAL, sign: "1.2.3.4"}), sign  # through the tunnel, claiming to be local
+        assert gate.asks_password({**LOCAL, sign: "1.2.3.4"}, HERE), sign  # through the tunnel, claiming to be local
 
 
 def test_a_password_for_everybody_is_asked_at_home_too():
-    assert Gate(password="geheim", ask_everybody=True).asks_password(LOCAL)
-    assert not Gate(listen=True).asks_password({"host": "192.168.1.5"})
+    assert Gate(password="geheim", ask_everybody=True).asks_password(LOCAL, HERE)
+    assert not Gate(listen=True).asks_password({"host": "192.168.1.5"}, "192.168.1.9")
 
 
 def test_a_gate_that_is_open_to_everybody_needs_a_password():
