@@ -27,7 +27,7 @@ def client(studio):
         def framed() -> dict:
             return {}
 
-        return TestClient(app, base_url=address, client=("127.0.0.1", 50_000), **options)
+        return TestClient(app, base_url=address, **{"client": ("127.0.0.1", 50_000), **options})
 
     return client
 
