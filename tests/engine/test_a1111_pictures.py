@@ -164,7 +164,7 @@ def test_an_edited_prompt(engine):
     first, then = (denoiser(engine, f"a {colour} house on the hills at sunset", NEGATIVE) for colour in ("red", "blue"))
     sigmas = uniform(8)
     generator = torch.Generator().manual_seed(SEED)
-    switch = sigmas[4]
+    switch = sigmas[5]  # calls are counted from 0, and the first text still shows at the one that it names
     latents = euler_ancestral(
         lambda x, sigma: (then if sigma <= switch else first)(x, sigma), noise(generator) * sigmas[0], sigmas, generator
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,13 @@ Write = Callable[..., Path]
 @pytest.fixture(autouse=True)
 def clean_declarations() -> Iterator[None]:
     """Whatever a test's extensions declare is gone when it ends."""
+    with declarations_taken_back():
+        yield
+
+
+@contextmanager
+def declarations_taken_back() -> Iterator[None]:
+    """Whatever extensions declare within it is gone afterwards."""
     registries = (EXTENSION_PARAMS, SETTINGS, SAMPLERS, SCHEDULES, UPSCALERS, SCRIPTS)
     before = [{one.name for one in registry} for registry in registries]
     yield

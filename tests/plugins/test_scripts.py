@@ -15,7 +15,6 @@ from PIL import Image
 from modules.core import infotext
 from modules.core.errors import UserError
 from modules.core.hooks import Hooks, hook
-from modules.core.scripts import SCRIPTS
 from modules.core.settings import Settings
 from modules.engine.engine import Engine
 from modules.imaging.labels import Words, fitted, labelled_grid
@@ -27,6 +26,8 @@ from modules.plugins.discover import discover
 from modules.plugins.load import load_all
 from modules.studio import Studio
 from tests.conftest import folders_in
+
+from .conftest import declarations_taken_back
 
 PLOT, MATRIX, LIST = "X/Y/Z plot", "Prompt matrix", "Prompts from file or textbox"
 BASE = {"prompt": "a red house", "steps": 2, "seed": 5, "sampler": "Euler", "width": 64, "height": 64}
@@ -64,17 +65,15 @@ class Bench:
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory, toy_checkpoint: Path) -> Iterator[Bench]:
-    before = set(SCRIPTS.names())
-    bench = Bench(tmp_path_factory.mktemp("scripts"), toy_checkpoint)
-    yield bench
-    bench.studio.close()
-    for name in set(SCRIPTS.names()) - before:
-        SCRIPTS.remove(name)
+    with declarations_taken_back():
+        bench = Bench(tmp_path_factory.mktemp("scripts"), toy_checkpoint)
+        yield bench
+        bench.studio.close()
 
 
 @pytest.fixture(autouse=True)
 def clean_declarations() -> None:
-    """What the built-in extensions declare stays while these tests last."""
+    """The built-in extensions are for all tests of this file."""
 
 
 def test_a_plot_paints_every_cell_with_its_own_settings_and_a_grid_that_says_which(bench: Bench) -> None:
