@@ -44,7 +44,8 @@ TALL = ("balloon", "rocket", "mountain", "lighthouse")
 PLACES = ("left", "middle", "right")
 STYLES = ("flat", "pencil sketch")
 
-NIGHTS_WITH_A_MOON = 0.93
+NIGHTS_WITH_A_MOON = 0.86
+CRESCENTS = 0.05  # of the moons: this small, they are hardly more than a line
 SHAPES_SHARE = 0.3
 SKETCH_SHARE = 0.1
 
@@ -121,7 +122,7 @@ def random_lights(sky: str, rng: Random) -> tuple[str, ...]:
         lights.append("sun")
     if sky == "night":
         if rng.random() < NIGHTS_WITH_A_MOON:
-            lights.append("crescent" if rng.random() < 0.25 else "moon")
+            lights.append("crescent" if rng.random() < CRESCENTS else "moon")
         if rng.random() < 0.7:
             lights.append("stars")
     if sky in ("day", "dawn", "sunset") and rng.random() < 0.5:
