@@ -86,11 +86,16 @@ def test_an_index_that_cannot_be_reached_is_one_sentence(program: Program) -> No
     assert "trying again" in failed.stdout
 
 
+def heed_ctrl_c() -> None:
+    """Where the tests run in the background of a shell, their children would ignore Ctrl+C, as they do."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Ctrl+C is a signal on POSIX only")
 def test_ctrl_c_ends_pip_too_and_the_next_start_goes_on(program: Program) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent_index:
         url = f"http://127.0.0.1:{silent_index.getsockname()[1]}/simple"
-        command = program.command(index=url)
+        command = program.command(index=url) | {"preexec_fn": heed_ctrl_c}
         with subprocess.Popen(stdout=subprocess.PIPE, stderr=subprocess.PIPE, **command) as start:
             connection, _ = silent_index.accept()  # pip waits for an answer now
             start.send_signal(signal.SIGINT)

@@ -20,10 +20,10 @@ def test_a_scene_answers_every_question() -> None:
     scene = Postcard("night", "sea", ("moon", "stars"), (Thing("boat", "blue", "left"),))
     answers = facts(scene)
     assert set(answers) == set(QUESTIONS)
-    assert answers["lights"] == [0, 1, 0, 1, 0, 0]
+    assert answers["lights"] == [0, 1, 0, 0, 1, 0, 0]
     assert answers["left"] != [0, 0] and answers["right"] == [0, 0] and answers["size"] == [1]
     plain = facts(Shapes("blue", (Thing("circle", "red", "middle"), Thing("star", "red", "right"))))
-    assert plain["sky"] == [0] and plain["lights"] == [0] * 6 and plain["background"] != answers["background"]
+    assert plain["sky"] == [0] and plain["lights"] == [0] * 7 and plain["background"] != answers["background"]
 
 
 def test_only_tokens_after_the_caption_are_asked() -> None:

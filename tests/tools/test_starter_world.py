@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tools.starter_model.captions import COLOUR_WORDS, caption
-from tools.starter_model.drawing import draw
+from tools.starter_model.drawing import MOON_SIZES, draw
 from tools.starter_model.evaluate import asked, unseen
 from tools.starter_model.reading import has_moon, read_shapes, read_sky, read_thing, tally
 from tools.starter_model.world import (
@@ -49,9 +49,7 @@ def test_the_reader_names_the_sky_of_drawn_postcards() -> None:
 def test_the_reader_sees_the_moon_when_there_is_one() -> None:
     things = (Thing("house", "red", "left"),)
     grounds = ("hills", "sea", "city", "snow", "desert", "meadow")
-    with_moon = [
-        Postcard("night", g, (moon, "stars"), things, seed=3) for g in grounds for moon in ("moon", "crescent")
-    ]
+    with_moon = [Postcard("night", g, (moon, "stars"), things, seed=3) for g in grounds for moon in MOON_SIZES]
     without = [Postcard("night", g, ("stars",), things, seed=3) for g in grounds]
     assert all(has_moon(draw(scene, 128, 128)) for scene in with_moon)
     assert not any(has_moon(draw(scene, 128, 128)) for scene in without)

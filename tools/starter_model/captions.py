@@ -7,7 +7,7 @@ from random import Random
 from .world import Postcard, Scene, Shapes, Thing
 
 EMPTY_SHARE = 0.1
-SPARSE_SHARE = 0.08
+SPARSE_SHARE = 0.1
 FILLER_SHARE = 0.06
 COMMA_SHARE = 0.45
 
@@ -43,7 +43,8 @@ GROUND_WORDS: dict[str, tuple[str, ...]] = {
 }
 LIGHT_WORDS: dict[str, tuple[str, ...]] = {
     "sun": ("sun", "the sun", "a sun"),
-    "moon": ("moon", "the moon", "a moon", "full moon"),
+    "moon": ("moon", "the moon", "a moon"),
+    "full moon": ("moon", "the moon", "a moon", "full moon"),
     "crescent": ("crescent moon", "a crescent moon", "moon"),
     "stars": ("stars", "stars", "starry sky"),
     "clouds": ("clouds", "clouds", "cloudy"),
@@ -151,8 +152,8 @@ def postcard_sentence(scene: Postcard, subject: str, rng: Random) -> str:
 
 
 def told(light: str) -> float:
-    """How often a light is worth a word, against the others: the moon of a night goes without saying."""
-    return 0.6 if light in ("moon", "crescent") else 1.0
+    """How often a light is worth a word, against the others: a night's moon goes without saying, unless it is large."""
+    return {"moon": 0.15, "full moon": 1.6, "crescent": 0.6}.get(light, 1.0)
 
 
 def comma_caption(scene: Scene, rng: Random) -> str:
@@ -182,9 +183,9 @@ def sparse_caption(scene: Scene, rng: Random) -> str:
         facts.append(f"{scene.background} background")
     else:
         facts += [rng.choice(GROUND_WORDS[scene.ground]), rng.choice(SKY_WORDS[scene.sky])]
-        lights = [rng.choice(LIGHT_WORDS[name]) for name in scene.lights]
+        lights = [rng.choice(LIGHT_WORDS[name]) for name in scene.lights if rng.random() < told(name)]
         facts += lights
-        if lights and rng.random() < 0.4:
+        if lights and rng.random() < 0.5:
             return rng.choice(lights)
     if scene.style != "flat" or rng.random() < 0.05:
         facts.append(rng.choice(STYLE_WORDS[scene.style]))

@@ -13,6 +13,7 @@ from .world import COLOURS, FLYING, TALL, Colour, Postcard, Scene, Shapes, Thing
 OVERSAMPLING = 2
 PAPER: Colour = (250, 246, 236)
 MOONLIGHT: Colour = (255, 246, 205)
+MOON_SIZES = {"moon": 0.1, "full moon": 0.15, "crescent": 0.115}  # radius in shorter sides
 
 SKY_STOPS: dict[str, tuple[Colour, ...]] = {
     "day": ((64, 152, 232), (140, 204, 246), (214, 238, 252)),
@@ -112,8 +113,8 @@ def draw_lights(scene: Postcard, canvas: ImageDraw.ImageDraw, size: tuple[int, i
         low = scene.sky in ("sunset", "dawn")
         disc = {"day": (255, 224, 70), "dawn": (255, 244, 200), "sunset": (255, 232, 120)}[scene.sky]
         draw_disc(canvas, x, height * rng.uniform(0.4, 0.48) if low else height * 0.2, unit * 0.115, disc)
-    if "moon" in scene.lights or "crescent" in scene.lights:
-        draw_moon(canvas, x, height * rng.uniform(0.18, 0.22), unit * 0.115, "crescent" in scene.lights)
+    for moon in MOON_SIZES.keys() & set(scene.lights):
+        draw_moon(canvas, x, height * rng.uniform(0.18, 0.22), unit * MOON_SIZES[moon], moon == "crescent")
     if scene.sky == "storm":
         for _ in range(3):
             place = rng.uniform(0, width), height * rng.uniform(0.04, 0.2)
@@ -124,7 +125,7 @@ def draw_lights(scene: Postcard, canvas: ImageDraw.ImageDraw, size: tuple[int, i
         white = {"day": (255, 255, 255), "dawn": (255, 234, 236), "sunset": (255, 178, 130)}[scene.sky]
         for slot in rng.sample((0.12, 0.36, 0.62, 0.88), 2):
             draw_cloud(canvas, width * slot, height * rng.uniform(0.14, 0.34), unit * rng.uniform(0.22, 0.3), white)
-    return x if {"sun", "moon", "crescent"} & set(scene.lights) else None
+    return x if {"sun", *MOON_SIZES} & set(scene.lights) else None
 
 
 def draw_disc(canvas: ImageDraw.ImageDraw, x: float, y: float, r: float, colour: Colour) -> None:

@@ -22,7 +22,7 @@ from .progress import Checkpoint, clock
 from .text import CONTEXT, CaptionTokens, build_text_encoder
 from .world import COLOURS, GROUNDS, PLACES, SHAPES, SKIES, STYLES, THINGS, Postcard, Scene, training_scene
 
-LIGHTS = ("sun", "moon", "crescent", "stars", "clouds", "lightning")
+LIGHTS = ("sun", "moon", "full moon", "crescent", "stars", "clouds", "lightning")
 KINDS = ("nothing", *THINGS, *SHAPES)
 BACKGROUNDS = (*GROUNDS, *COLOURS)
 SHORT_CONTEXT = 44  # most of the training sees only this many tokens: half the work

@@ -44,8 +44,8 @@ TALL = ("balloon", "rocket", "mountain", "lighthouse")
 PLACES = ("left", "middle", "right")
 STYLES = ("flat", "pencil sketch")
 
-NIGHTS_WITH_A_MOON = 0.86
-CRESCENTS = 0.05  # of the moons: this small, they are hardly more than a line
+NIGHTS_WITH_A_MOON = 0.95
+MOONS = {"moon": 0.58, "full moon": 0.4, "crescent": 0.02}  # the largest is the one that captions speak of
 SHAPES_SHARE = 0.3
 SKETCH_SHARE = 0.1
 
@@ -72,7 +72,7 @@ class Shapes:
 
 @dataclass(frozen=True)
 class Postcard:
-    """A landscape. `lights` are of: sun, moon, crescent, stars, clouds, lightning."""
+    """A landscape. `lights` are of: sun, moon, full moon, crescent, stars, clouds, lightning."""
 
     sky: str
     ground: str
@@ -122,7 +122,7 @@ def random_lights(sky: str, rng: Random) -> tuple[str, ...]:
         lights.append("sun")
     if sky == "night":
         if rng.random() < NIGHTS_WITH_A_MOON:
-            lights.append("crescent" if rng.random() < CRESCENTS else "moon")
+            lights += rng.choices(list(MOONS), MOONS.values())
         if rng.random() < 0.7:
             lights.append("stars")
     if sky in ("day", "dawn", "sunset") and rng.random() < 0.5:

@@ -74,8 +74,7 @@ function actions(model, { attempt, replace, post }) {
   };
   const discard = () =>
     attempt(async () => {
-      await post("/trash", {});
-      shelf.choose(null);
+      await shelf.discard();
       return `${model.name} is in the trash, from where it can be restored.`;
     });
   return el(

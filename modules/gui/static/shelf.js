@@ -34,6 +34,7 @@ class Shelf extends EventTarget {
   #byId = new Map();
   #outdated = true;
   #asking = false;
+  #detailing = Promise.resolve();
   #timer = null;
 
   record(id) {
@@ -112,10 +113,22 @@ class Shelf extends EventTarget {
     if (id) this.#fetchDetails();
   }
 
-  async #fetchDetails() {
+  #fetchDetails() {
     const id = this.chosen;
-    const details = await ask(`/api/models/${id}`).catch(() => null);
-    if (id === this.chosen && details) this.know(details);
+    this.#detailing = ask(`/api/models/${id}`)
+      .then((details) => id === this.chosen && this.know(details))
+      .catch(() => {});
+  }
+
+  /** Moves the chosen model to the trash. It is let go first: of a file that is gone, nothing must be asked. */
+  async discard() {
+    const id = this.chosen;
+    this.choose(null);
+    await this.#detailing;
+    await ask(`/api/models/${id}/trash`, {}).catch((refused) => {
+      this.choose(id);
+      throw refused;
+    });
   }
 
   know(details) {
