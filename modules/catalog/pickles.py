@@ -4,6 +4,8 @@ Such a file is a zip archive: `data.pkl` is a program for Python's pickle machin
 each tensor's numbers are a member of their own, uncompressed. The machine here knows only the few names below, and all
 of them are inert things of ours: any other name ends the reading, before anything was called. Since the numbers lie in
 the file as they are, the result is a `Header` like a safetensors file's, and the weights are read in the same way.
+
+All this happens in a process of its own (`pickle_reader.py`, which `apart.py` asks).
 """
 
 from __future__ import annotations
@@ -200,6 +202,8 @@ def loaded(path: Path, machine: Machine) -> Any:
             f"{path.name} is refused: it asks for {error}, which no model needs and which could run a program.",
             hint="Nothing was run. Take the model from somewhere else, as .safetensors if there is one.",
         ) from error
+    except MemoryError as error:
+        raise UserError(f"{path.name} is refused: its table of tensors fills the memory.") from error
     except Exception as error:  # what a malformed program can raise is not listed anywhere
         raise refused(path, f"its table of tensors is not readable ({type(error).__name__})") from error
 

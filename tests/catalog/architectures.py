@@ -18,18 +18,24 @@ def sdxl_unet(inputs: int = 4) -> Shapes:
     """SDXL's, whose coarsest level is ten transformers deep, told the pooled text and sizes as 2,816 numbers."""
     three = {"widths": (320, 640, 1280), "attended": (False, True, True)}
     shapes = unet_shapes(**three, blocks=2, context=2048, inputs=inputs, linear=True)
-    deep = {
-        name.replace("transformer_blocks.0.", f"transformer_blocks.{number}."): shape
-        for name, shape in shapes.items()
-        for number in range(10 if shape[0] >= 1280 else 2)
-        if "transformer_blocks.0." in name
-    }
-    return under(UNET, {**shapes, **deep, **label_embedding(1280, 2816)})
+    return under(UNET, {**deepened(shapes, {640: 2, 1280: 10}), **label_embedding(1280, 2816)})
 
 
 def refiner_unet() -> Shapes:
+    """The refiner's, with transformers four deep, told the pooled text, sizes and a score as 2,560 numbers."""
     four = {"widths": (384, 768, 1536, 1536), "attended": (False, True, True, False)}
-    return under(UNET, unet_shapes(**four, blocks=2, context=1280, linear=True) | label_embedding(1536, 2560))
+    shapes = unet_shapes(**four, blocks=2, context=1280, linear=True)
+    return under(UNET, {**deepened(shapes, {768: 4, 1536: 4}), **label_embedding(1536, 2560)})
+
+
+def deepened(shapes: Shapes, layers: dict[int, int]) -> Shapes:
+    """The same UNet with as many transformer layers in each block as `layers` says for its width."""
+    deep: Shapes = {}
+    for name, shape in shapes.items():
+        block, within, _ = name.partition(".transformer_blocks.0.")
+        for number in range(layers[shapes[f"{block}.norm.weight"][0]] if within else 1):
+            deep[name.replace(".transformer_blocks.0.", f".transformer_blocks.{number}.")] = shape
+    return deep
 
 
 def label_embedding(width: int, told: int) -> Shapes:
