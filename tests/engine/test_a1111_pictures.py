@@ -45,19 +45,26 @@ def denoise(engine: Engine) -> Denoise:
 
 
 def denoiser(engine: Engine, prompt: str, negative: str, last: int = 1) -> Denoise:
-    """`CompVisDenoiser` and `CFGDenoiser`: eps at the interpolated timestep of sigma, then guidance."""
-    weights = engine._model.weights
-    rows = []
-    for text in (prompt, negative):
-        ids = [BOS, *encode(text), *[EOS] * 77][:77]
-        states = weights.text_encoder(torch.tensor([ids]), output_hidden_states=True).hidden_states
-        rows.append(text_norm(weights.text_encoder)(states[-last]))
+    """`CompVisDenoiser` and `CFGDenoiser` for one prompt of at most 75 tokens, all of the same weight."""
+    return guided(engine, [(states(engine, encode(prompt), last), 1.0)], states(engine, encode(negative), last))
+
+
+def states(engine: Engine, tokens: list[int], last: int = 1) -> Tensor:
+    """What the text encoder makes of one chunk: (1, 77, width)."""
+    encoder = engine._model.weights.text_encoder
+    ids = torch.tensor([[BOS, *tokens, *[EOS] * 77][:77]])
+    return text_norm(encoder)(encoder(ids, output_hidden_states=True).hidden_states[-last])
+
+
+def guided(engine: Engine, prompts: list[tuple[Tensor, float]], negative: Tensor) -> Denoise:
+    """Eps at the interpolated timestep of sigma, then guidance: every prompt adds as much as it weighs."""
+    unet = engine._model.weights.unet
 
     def denoise(x: Tensor, sigma: float) -> Tensor:
-        t = torch.full((2,), np.interp(np.log(sigma), np.log(SIGMAS), np.arange(1000)))
-        inner = x.repeat(2, 1, 1, 1) / (sigma**2 + 1) ** 0.5
-        cond, uncond = (x - sigma * weights.unet(inner, t.float(), torch.cat(rows)).sample).chunk(2)
-        return uncond + CFG * (cond - uncond)
+        t = torch.full((1,), np.interp(np.log(sigma), np.log(SIGMAS), np.arange(1000))).float()
+        inner = x / (sigma**2 + 1) ** 0.5
+        uncond, *conds = (x - sigma * unet(inner, t, rows).sample for rows in (negative, *(rows for rows, _ in prompts)))
+        return uncond + CFG * sum(weight * (cond - uncond) for cond, (_, weight) in zip(conds, prompts, strict=True))
 
     return denoise
 
@@ -170,6 +177,47 @@ def test_an_edited_prompt(engine):
     )
     prompt = "a [red:blue:4] house on the hills at sunset"
     assert apart(engine, latents, prompt=prompt, sampler="Euler a", steps=8) < 1
+
+
+def euler_a_5(denoise: Denoise) -> Tensor:
+    """Latents after five steps of Euler a."""
+    generator, sigmas = torch.Generator().manual_seed(SEED), uniform(5)
+    return euler_ancestral(denoise, noise(generator) * sigmas[0], sigmas, generator)
+
+
+@torch.no_grad()
+def test_prompts_joined_by_and(engine):
+    words = {"a red house on the hills": 1.0, "a full moon": 0.7, "snow": -0.4}
+    rows = [(states(engine, encode(text)), weight) for text, weight in words.items()]
+    latents = euler_a_5(guided(engine, rows, states(engine, encode(NEGATIVE))))
+    prompt = "a red house on the hills AND a full moon :0.7 AND snow :-0.4"
+    assert apart(engine, latents, prompt=prompt, sampler="Euler a", steps=5) < 1
+
+
+@torch.no_grad()
+def test_a_prompt_of_120_tokens(engine):
+    """The chunk ends at its last comma, which is not more than 20 tokens back; the negative prompt stays one chunk."""
+    prompt = PROMPT + ", a tree" * 15 + ", a very very small blue boat on the calm sea" + ", a grey bird" * 14
+    tokens = encode(prompt)
+    cut = max(at for at, token in enumerate(tokens[:75]) if token == encode(",")[0]) + 1
+    assert len(tokens) == 120 and 75 - cut > 1
+    rows = torch.cat([states(engine, tokens[:cut]), states(engine, tokens[cut:])], dim=1)
+    latents = euler_a_5(guided(engine, [(rows, 1.0)], states(engine, encode(NEGATIVE))))
+    assert apart(engine, latents, prompt=prompt, sampler="Euler a", steps=5) < 1
+
+
+@torch.no_grad()
+def test_emphasis(engine):
+    """Vectors are multiplied by their tokens' weights, and all of them by what the mean has lost."""
+    parts = (("a", 1.0), ("red house", 1.5), ("on the hills at", 1.0), ("sunset", 1 / 1.1))
+    plain = states(engine, [token for text, _ in parts for token in encode(text)])
+    weights = torch.ones(1, 77, 1)
+    spread = [weight for text, weight in parts for _ in encode(text)]
+    weights[0, 1 : 1 + len(spread), 0] = torch.tensor(spread)
+    rows = plain * weights * (plain.mean() / (plain * weights).mean())
+    latents = euler_a_5(guided(engine, [(rows, 1.0)], states(engine, encode(NEGATIVE))))
+    prompt = "a (red house:1.5) on the hills at [sunset]"
+    assert apart(engine, latents, prompt=prompt, sampler="Euler a", steps=5) < 1
 
 
 @torch.no_grad()
