@@ -63,7 +63,9 @@ def guided(engine: Engine, prompts: list[tuple[Tensor, float]], negative: Tensor
     def denoise(x: Tensor, sigma: float) -> Tensor:
         t = torch.full((1,), np.interp(np.log(sigma), np.log(SIGMAS), np.arange(1000))).float()
         inner = x / (sigma**2 + 1) ** 0.5
-        uncond, *conds = (x - sigma * unet(inner, t, rows).sample for rows in (negative, *(rows for rows, _ in prompts)))
+        uncond, *conds = (
+            x - sigma * unet(inner, t, rows).sample for rows in (negative, *(rows for rows, _ in prompts))
+        )
         return uncond + CFG * sum(weight * (cond - uncond) for cond, (_, weight) in zip(conds, prompts, strict=True))
 
     return denoise
