@@ -4,12 +4,15 @@ import sys
 
 from modules.bootstrap.start import TESTS, WEBUI, enter_environment
 
+# Whole files go to one worker, for their tests share programs and browsers; each worker holds torch and a browser.
+ALL_TESTS = ["--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile"]
+
 
 def main(argv: list[str]) -> int:
-    argv = enter_environment(argv, WEBUI, TESTS)
+    chosen = enter_environment(argv, WEBUI, TESTS)
     import pytest
 
-    return pytest.main(argv)
+    return pytest.main(chosen or ALL_TESTS)
 
 
 if __name__ == "__main__":
