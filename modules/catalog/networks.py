@@ -1,7 +1,8 @@
-"""Finds the small networks that prompts name: LoRAs by file name, alias or hash."""
+"""Finds the small networks that prompts name: LoRAs by file name, alias or hash, embeddings by file name."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +10,11 @@ from pathlib import Path
 from ..core.errors import UserError
 from .hashing import HashCache
 from .open import read_tensors
-from .scan import model_files
+from .scan import SUFFIXES, model_files
 
 ALIAS, OWN_HASH = "ss_output_name", "sshs_model_hash"  # what kohya's scripts write into the metadata
 SHORT = 12  # hex digits by which A1111 names a LoRA or an embedding
+PICTURES = (".png", ".webp", ".jxl", ".avif")  # that may carry an embedding
 FEWEST = 8  # hex digits that are taken for a hash
 
 
@@ -55,12 +57,15 @@ class LoraShelf:
         told = self._of(path)
         return (told.digest or self._hashes.sha256(path, told.start))[:SHORT]
 
+    def known_hash(self, path: Path) -> str:
+        """The same if the file says it, or it was computed before; else "". Reads no more than a header."""
+        told = self._of(path)
+        return (told.digest or self._hashes.known(path, told.start) or "")[:SHORT]
+
     def _has_hash(self, path: Path, digits: str) -> bool:
         if len(digits) < FEWEST or not all(digit in "0123456789abcdef" for digit in digits):
             return False
-        told = self._of(path)
-        known = told.digest or self._hashes.known(path, told.start) or ""
-        return known[:SHORT].startswith(digits[:SHORT])
+        return self.known_hash(path).startswith(digits[:SHORT])
 
     def _of(self, path: Path) -> _Told:
         """What the file says; nothing if it cannot be read: whoever uses it will be told why."""
@@ -74,6 +79,27 @@ class LoraShelf:
             return self._told[key]
         except (OSError, UserError):
             return _Told()
+
+
+def embedding_files(folders: Sequence[Path]) -> Iterator[Path]:
+    """The files in some folders and below that may hold an embedding."""
+    for folder in folders:
+        for root, inner, names in os.walk(folder, followlinks=True):
+            inner[:] = sorted(name for name in inner if not name.startswith("."))
+            for name in sorted(names):
+                if is_embedding_name(path := Path(root, name)) and not name.startswith("."):
+                    yield path
+
+
+def is_embedding_name(path: Path) -> bool:
+    """Whether a file may hold an embedding, by its name: previews do not."""
+    suffix = path.suffix.lower()
+    return suffix in SUFFIXES or (suffix in PICTURES and not path.stem.lower().endswith(".preview"))
+
+
+def plain(name: str) -> str:
+    """A name without what separates entries in a picture's text."""
+    return name.replace(":", "").replace(",", "")
 
 
 def _names(folder: Path, path: Path) -> tuple[str, str]:

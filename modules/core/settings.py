@@ -20,11 +20,17 @@ from pydantic import AfterValidator, Field, TypeAdapter
 from .errors import UserError
 from .files import write_atomically
 from .sections.language import EMPHASIS
+from .sections.prompt import FOUND_STYLES
+
+
+HIDDEN = "••••••••"  # what is shown in place of a secret
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One setting. Its type is that of `default`; `ge` and `le` bound numbers; `restart`: needs a new start."""
+    """One setting. Its type is that of `default`; `ge` and `le` bound numbers; `restart`: needs a new start. `secret`:
+    its value is kept but never shown again.
+    """
 
     name: str
     default: Any
@@ -37,6 +43,11 @@ class Setting:
     restart: bool = False
     pixels: bool = False
     owner: str = ""
+    secret: bool = False
+
+    def shown(self, value: Any) -> Any:
+        """What may be seen of `value`."""
+        return HIDDEN if self.secret and value else value
 
     def checked(self, value: Any) -> Any:
         """`value` in the setting's type. Raises UserError when it does not fit."""
@@ -195,6 +206,22 @@ SETTINGS = SettingDeclarations(
             le=1024,
         ),
         Setting(
+            "civitai_api_key",
+            "",
+            "Civitai API key",
+            "Some models are given only to accounts: make a key in yours. It is sent to civitai.com alone.",
+            "Downloads",
+            secret=True,
+        ),
+        Setting(
+            "huggingface_token",
+            "",
+            "Hugging Face access token",
+            "For models whose terms must be accepted first. It is sent to huggingface.co alone.",
+            "Downloads",
+            secret=True,
+        ),
+        Setting(
             "noise_source",
             "NV",
             "Noise source",
@@ -220,6 +247,14 @@ SETTINGS = SettingDeclarations(
             "Prompts",
             choices=EMPHASIS,
             pixels=True,
+        ),
+        Setting(
+            "infotext_styles",
+            FOUND_STYLES[-1],
+            "Styles in pasted prompts",
+            "Apply chooses the styles whose words stand there in place of the words; Discard only takes the words out.",
+            "Prompts",
+            choices=FOUND_STYLES,
         ),
         Setting(
             "comma_padding_backtrack",
@@ -292,8 +327,11 @@ class Settings:
         return setting.default, "default"
 
     def set(self, changes: Mapping[str, Any]) -> None:
-        """Checks all changes, then writes them to the file in one go. Raises UserError, and then changes nothing."""
+        """Checks all changes, then writes them to the file in one go. Raises UserError, and then changes nothing. What
+        is shown in place of a secret leaves that as it is.
+        """
         checked = {name: self._declared.get(name).checked(value) for name, value in changes.items()}
+        checked = {name: value for name, value in checked.items() if not self._hides(name, value)}
         with self._lock:
             merged = {**self._file, **checked}
             write_atomically(self._path, json.dumps(merged, indent=2, ensure_ascii=False).encode())
@@ -310,6 +348,9 @@ class Settings:
 
     def all(self) -> dict[str, Any]:
         return {setting.name: self[setting.name] for setting in self._declared}
+
+    def _hides(self, name: str, value: Any) -> bool:
+        return self._declared.get(name).secret and value == HIDDEN
 
     def _read_file(self) -> dict[str, Any]:
         """The file's values. A broken file is set aside, not deleted: its text may be worth mending."""

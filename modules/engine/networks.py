@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ..catalog.hashing import HashCache
-from ..catalog.networks import SHORT, LoraShelf
+from ..catalog.networks import SHORT, LoraShelf, plain
 from ..core.errors import UserError
 from ..core.events import Noticed
 from ..core.files import Folders
@@ -52,7 +52,7 @@ class Networks:
         """Notes the embeddings that a prompt used, with A1111's hash: the first twelve digits of the file's SHA-256."""
         for word in words:
             path = model.weights.taught.embeddings[word].path
-            _note(run, WORDS, f"{_plain(word.name)}: {self._hashes.sha256(path)[:SHORT]}")
+            _note(run, WORDS, f"{plain(word.name)}: {self._hashes.sha256(path)[:SHORT]}")
 
     def _merge(self, run: Run, prompt: str, model: Model) -> None:
         wanted = []
@@ -60,7 +60,7 @@ class Networks:
             try:
                 one = self._wanted(tag)
                 wanted.append(one)
-                _note(run, LORAS, f"{_plain(tag.args[0])}: {self._shelf.short_hash(one.file.path)}")
+                _note(run, LORAS, f"{plain(tag.args[0])}: {self._shelf.short_hash(one.file.path)}")
             except UserError as error:
                 self._tell(run, f"{_written(tag)} is left out. {error}")
         for remark in merge(model.weights, wanted):
@@ -121,11 +121,6 @@ def _rank(text: str) -> int:
     if not text.strip().isdecimal() or not 0 < len(text.strip()) < 6 or int(text) == 0:
         raise UserError(f"The rank {text[:40]!r} is not a whole number above 0.", hint="Write <lora:name:1:1:8>.")
     return int(text)
-
-
-def _plain(name: str) -> str:
-    """A name without what separates entries in a picture's text."""
-    return name.replace(":", "").replace(",", "")
 
 
 def _written(tag: Tag) -> str:

@@ -6,7 +6,7 @@ import contextlib
 import threading
 
 from ..catalog.hashing import HashCache
-from ..catalog.networks import LoraShelf
+from ..catalog.networks import SHORT, LoraShelf, embedding_files, plain
 from ..catalog.scan import ModelFile, find, find_upscaler, scan, scan_upscalers, scan_vaes
 from ..core.errors import UserError
 from ..core.files import Folders
@@ -106,6 +106,20 @@ class Models:
                 return name
             found = self._loras.find(short_hash.lower()) if short_hash else None
             return found.stem if found else None
+
+    def lora_hash(self, name: str) -> str:
+        """A1111's twelve digits of the LoRA that prompts call so, if they are known without reading it; else ""."""
+        with self._lock:
+            found = self._loras.find(name.strip())
+            return self._loras.known_hash(found) if found else ""
+
+    def embedding_hash(self, name: str) -> str | None:
+        """A1111's twelve digits of the embedding that prompts call so; None when there is none such."""
+        wanted = plain(name).casefold()
+        for path in embedding_files(self._folders.embeddings):
+            if plain(path.stem).casefold() == wanted:
+                return self._hashes.sha256(path)[:SHORT]
+        return None
 
     def name_of(self, model: ModelFile) -> str:
         """The file's name, or its path below the models folder where two files share the name."""

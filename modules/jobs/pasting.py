@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..catalog.scan import ModelFile
 from ..core import infotext
 from ..core.errors import UserError
 from ..core.infotext import Pasted
@@ -22,7 +21,7 @@ from .models import Models
 
 # What old pictures append to a sampler's name; known here too because the engine may not be there yet.
 OLD_SCHEDULES = ("Karras", "Exponential")
-LORA_HASHES = "Lora hashes"
+LORA_HASHES, WORD_HASHES = "Lora hashes", "TI hashes"
 _LORA = re.compile(r"<(lora|lyco):([^:<>]{1,300})((?::[^<>]{0,300})?)>")
 
 
@@ -54,6 +53,7 @@ def pasted_settings(
     if abilities:
         fitting.samplers(abilities)
     fitting.loras()
+    fitting.embeddings()
     for key, value in pasted.unknown.items():
         why = f" {pasted.reasons[key]}" if key in pasted.reasons else ""
         fitting.problems.append(f"{key}: {value[:200]} could not be taken over.{why}")
@@ -79,16 +79,11 @@ class _Fitting:
             what = " ".join(part for part in (name, short_hash and f"[{short_hash}]") if part)
             if found:
                 self.values[kind] = found
-                self._tell_of_another_hash(kind, found, short_hash, files)
+                here = next((model.short_hash for model in files if self._models.name_of(model) == found), "")
+                self._tell_apart(f"The {PARAMS[kind].label} {found}", here, short_hash)
             elif what:
                 usable = [self._models.name_of(model) for model in files if not model.problem]
                 self._instead(kind, f"The {PARAMS[kind].label} {what} is not here", name, usable)
-
-    def _tell_of_another_hash(self, kind: str, found: str, short_hash: str, files: Iterable[ModelFile]) -> None:
-        """A file of the same name is taken, but it may be another one."""
-        here = next((model.short_hash for model in files if self._models.name_of(model) == found), "")
-        if short_hash and here and here != short_hash.lower()[:10]:
-            self.differences.append(f"The {PARAMS[kind].label} {found} has the hash {here} here, not {short_hash}.")
 
     def other_checkpoints(self) -> None:
         """Those of the second pass and of the last steps."""
@@ -115,7 +110,7 @@ class _Fitting:
 
     def loras(self) -> None:
         """Has prompts name LoRAs as their files are called here, by the hashes in the text."""
-        hashes = dict(part.strip().rpartition(": ")[::2] for part in self.pasted.told.get(LORA_HASHES, "").split(","))
+        hashes = self._hashes(LORA_HASHES)
 
         def here(match: re.Match[str]) -> str:
             kind, name, numbers = match.groups()
@@ -123,11 +118,35 @@ class _Fitting:
             if found is None:
                 digest = f" [{hashes[name]}]" if name in hashes else ""
                 self.problems.append(f"The LoRA {name[:100]}{digest} is not here: it is left out.")
+            else:
+                self._tell_apart(f"The LoRA {found[:100]}", self._models.lora_hash(found), hashes.get(name, ""))
             return f"<{kind}:{found or name}{numbers}>"
 
         for prompt in ("prompt", "hr_prompt"):
             if isinstance(self.values.get(prompt), str):
                 self.values[prompt] = _LORA.sub(here, self.values[prompt])
+
+    def embeddings(self) -> None:
+        """Says which words the picture's model had been taught and this one was not, or by another file."""
+        for name, digest in self._hashes(WORD_HASHES).items():
+            here = self._models.embedding_hash(name)
+            if here is None:
+                self.problems.append(
+                    f"The embedding {name[:100]} [{digest[:12]}] is not here: its name is only a word."
+                )
+            else:
+                self._tell_apart(f"The embedding {name[:100]}", here, digest)
+
+    def _hashes(self, key: str) -> dict[str, str]:
+        """The entry `key`, "name: hash, name: hash", as a table."""
+        parts = (part.strip().rpartition(": ") for part in self.pasted.told.get(key, "").split(","))
+        return {name: digest for name, _, digest in parts if name}
+
+    def _tell_apart(self, what: str, here: str, digest: str) -> None:
+        """A file of the same name is taken, but it may be another one. Hashes may be written shortened."""
+        digits = min(len(here), len(digest))
+        if here[:digits] != digest.lower()[:digits]:
+            self.differences.append(f"{what} has the hash {here} here, not {digest[:64]}.")
 
     def _known(self, name: str, known: Callable[[str], str], names: Iterable[str], own: Iterable[str]) -> None:
         """Has a value spelt as it is here, or takes it out and says so."""

@@ -5,7 +5,6 @@ Source: Gal et al. 2022, "An Image is Worth One Word", arXiv 2208.01618.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from ..catalog.networks import PICTURES, embedding_files
 from ..catalog.open import read_tensors
-from ..catalog.scan import SUFFIXES
 from ..core.errors import UserError
 from ..imaging.embedded import embedded_table
 from ..text.chunks import ROOM, Chunk
@@ -26,7 +25,6 @@ from .tensors import identity, read_all
 if TYPE_CHECKING:
     from .weights import Weights
 
-PICTURES = (".png", ".webp", ".jxl", ".avif")
 SMALL, LARGE, ONLY = "clip_l", "clip_g", ""  # the text encoder that vectors are for; "": a model's only one
 NOT_NUMBERS = "it holds no vectors as textual inversion makes them"
 
@@ -74,7 +72,7 @@ class EmbeddingShelf:
 
     def teach(self, weights: Weights) -> Taught:
         """Has the model know the words that there are now."""
-        files = tuple(_files(self._folders))
+        files = tuple((path, identity(path)) for path in embedding_files(self._folders))
         if weights.taught.files != files:
             self._read = {file: self._read[file] if file in self._read else _read_or_reason(file[0]) for file in files}
             weights.taught = self._for(weights, files)
@@ -95,27 +93,11 @@ class EmbeddingShelf:
         return Taught(Vocabulary.of(embeddings), embeddings, Vocabulary.of(reasons), reasons, files)
 
 
-def _files(folders: Sequence[Path]) -> Iterator[tuple[Path, tuple[int, int]]]:
-    for folder in folders:
-        for root, inner, names in os.walk(folder, followlinks=True):
-            inner[:] = sorted(name for name in inner if not name.startswith("."))
-            for name in sorted(names):
-                path = Path(root, name)
-                if is_embedding_name(path) and not name.startswith("."):
-                    yield path, identity(path)
-
-
 def _read_or_reason(path: Path) -> Embedding | str | None:
     try:
         return read_embedding(path)
     except UserError as error:
         return f"The embedding {path.stem} is left out. {error}"
-
-
-def is_embedding_name(path: Path) -> bool:
-    """Whether a file may hold an embedding, by its name: previews do not."""
-    suffix = path.suffix.lower()
-    return suffix in SUFFIXES or (suffix in PICTURES and not path.stem.lower().endswith(".preview"))
 
 
 def read_embedding(path: Path) -> Embedding | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 
 import numpy
 import pytest
@@ -91,6 +92,23 @@ def test_a_lora_of_another_name_is_found_by_its_hash_and_a_missing_one_said(tmp_
     save_file({"x": numpy.zeros(1)}, place / "ink-v2.safetensors", metadata={"sshs_model_hash": digest})
     models = Models(dataclasses.replace(folders, loras=(place,)))
     found = pasted(models, "a <lora:ink:0.5> <lora:gone:1>", Lora_hashes=f"ink: {digest[:12]}, gone: 112233445566")
+    other = pasted(models, "a <lora:ink-v2:1>", Lora_hashes="ink-v2: 0123456789ab")
     models.close()
+    assert other.differences == [f"The LoRA ink-v2 has the hash {digest[:12]} here, not 0123456789ab."]
     assert found.values["prompt"] == "a <lora:ink-v2:0.5> <lora:gone:1>"
     assert found.problems == ["The LoRA gone [112233445566] is not here: it is left out."]
+
+
+def test_words_that_this_model_was_not_taught_are_said(tmp_path) -> None:
+    folders = folders_in(tmp_path, ("toy",))
+    place = tmp_path / "embeddings"
+    place.mkdir()
+    (place / "Moody.pt").write_bytes(b"moody")
+    models = Models(dataclasses.replace(folders, embeddings=(place,)))
+    digest = hashlib.sha256(b"moody").hexdigest()[:12]
+    same = pasted(models, "moody, gone", TI_hashes=f"moody: {digest}, gone: 112233445566")
+    other = pasted(models, "moody", TI_hashes="moody: 112233445566")
+    models.close()
+    assert same.problems == ["The embedding gone [112233445566] is not here: its name is only a word."]
+    assert same.differences == []
+    assert other.differences == [f"The embedding moody has the hash {digest} here, not 112233445566."]

@@ -10,6 +10,7 @@ from modules.imaging.difference import Difference, difference
 from modules.imaging.incoming import plain_pixels
 from modules.imaging.save import encode
 from modules.jobs.queue import NotFound
+from modules.text.styles import Style
 from tests.jobs.painting import PaintingEngine, finished, open_studio
 
 LINE = "Steps: 3, Sampler: Euler, CFG scale: 7, Seed: 9, Size: 64x128"
@@ -85,3 +86,10 @@ def test_an_empty_text_pasted_means_the_last_generation(studio) -> None:
     made(studio, seed=78, batch_count=3)
     assert studio.paste("").values["seed"] == 78
     assert (studio.folders.data / "params.txt").read_text().startswith("a cat")
+
+
+def test_styles_in_a_pasted_prompt_are_chosen_instead_of_their_words(studio) -> None:
+    studio.styles.save(Style("warm", "warm light"))
+    values = studio.paste(f"a cat, warm light\n{LINE}").values
+    assert (values["prompt"], values["styles"]) == ("a cat", "warm")
+    assert studio.filled({"prompt": values["prompt"], "styles": values["styles"]}).prompt == "a cat, warm light"

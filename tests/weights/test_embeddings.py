@@ -10,10 +10,11 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from modules.catalog.networks import is_embedding_name
 from modules.core.errors import UserError
 from modules.text.chunks import chunk
 from modules.text.grammar import attention
-from modules.weights.embeddings import EmbeddingShelf, is_embedding_name, read_embedding
+from modules.weights.embeddings import EmbeddingShelf, read_embedding
 from modules.weights.emphasis import Reading
 from modules.weights.load import load_checkpoint
 from modules.weights.weights import Weights

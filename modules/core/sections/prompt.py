@@ -9,6 +9,8 @@ from pydantic import BaseModel, field_validator
 from ..params import ALL, param
 
 LONGEST_PROMPT = 20_000
+# What becomes of styles whose words stand in a pasted prompt, by A1111's names for it.
+FOUND_STYLES = ("Ignore", "Apply", "Discard", "Apply if any")
 
 
 class Prompt(BaseModel):
