@@ -42,6 +42,7 @@ from .jobs.thumbnails import kept_thumbnail
 from .jobs.trash import Trash
 from .jobs.wire import jobs_json
 from .jobs.workers import Engine, ThreadWorker
+from .text.found_styles import take_out_styles
 from .text.prompt import count, remarks_of
 from .text.styles import Styles, styled, with_styles
 
@@ -234,6 +235,7 @@ class Studio:
         if not text.strip():
             raise UserError("There was no generation yet whose settings could be read.", hint="Paste a settings text.")
         pasted = pasted_settings(text, self._models, self.abilities())
+        take_out_styles(pasted.values, self.styles.all(), self.settings["infotext_styles"])
         self.hooks.call("infotext_pasted", text=text, values=pasted.values)
         return pasted
 
