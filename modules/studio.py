@@ -30,6 +30,7 @@ from .jobs.history import History, PictureRecord
 from .jobs.indexing import FolderIndex
 from .jobs.inputs import InputPictures
 from .jobs.library import Library
+from .jobs.model_work import Order, ordered, work_request
 from .jobs.models import Models
 from .jobs.pasting import PastedSettings, pasted_settings
 from .jobs.queue import Job, JobQueue
@@ -82,7 +83,9 @@ class Studio:
         self.styles = Styles(folders.styles_files)
         saver = Saver(folders, settings, hooks, self._history, log_place)
         worker = ThreadWorker(open_engine, log_place)
-        self._dispatcher = Dispatcher(self._queue, self._history, worker, saver, self._bus, self.problems)
+        self._dispatcher = Dispatcher(
+            self._queue, self._history, worker, saver, self._bus, self.problems, self.collection.look_again
+        )
         self._queue.recover()
 
     def start(self, load: str | None = None) -> None:
@@ -108,6 +111,8 @@ class Studio:
 
     def filled(self, values: Mapping[str, Any], tab: str = "txt2img") -> GenerationRequest:
         """The complete request that `submit` queues: checkpoint found, defaults taken, seed drawn, names checked."""
+        if values.get("model_work"):
+            return work_request(values["model_work"], self.collection)
         if tab == EXTRAS or values.get("extras"):
             return extras_request(values, self._models, self._inputs)
         request = filled(values, self._checkpoint_now(), self._models, self.settings.pixels(), self.abilities())
@@ -121,6 +126,10 @@ class Studio:
         """
         known = GenerationRequest.checked({name: values[name] for name in SCHEDULING if name in values})
         return self._dispatcher.levels(known)
+
+    def model_order(self, values: Mapping[str, Any]) -> Order:
+        """What a new model file would be, made of others as `values` (those of `ModelWork`) say. Raises UserError."""
+        return ordered(values, self.collection)
 
     def stop(self, job_id: str | None = None, how: str = "interrupt") -> None:
         """Ends a job, keeping what is done (None: the one that runs); `how` "skip" ends only the batch being made."""
@@ -224,8 +233,8 @@ class Studio:
 
     def checkpoint_at_start(self) -> str:
         """The setting's checkpoint if it is there, else the last one used, else the first; "" when there is none."""
-        last = self._queue.newest(1)
-        return self._models.first(self.settings["checkpoint"], last[0].request.checkpoint if last else "")
+        last = next((job for job in self._queue.newest() if job.request.checkpoint), None)
+        return self._models.first(self.settings["checkpoint"], last.request.checkpoint if last else "")
 
     def paste(self, text: str) -> PastedSettings:
         """The settings in a picture's text, ready for the page: the checkpoint found by its hash, else by its name.

@@ -6,6 +6,7 @@ import hashlib
 import os
 import sqlite3
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from ..core.errors import UserError
@@ -49,17 +50,18 @@ class HashCache:
             row = self._database.execute(query, (_name(path, start), size, mtime_ns)).fetchone()
         return row[0] if row else None
 
-    def sha256(self, path: Path, start: int = 0) -> str:
+    def sha256(self, path: Path, start: int = 0, check: Callable[[], None] = lambda: None) -> str:
         """The SHA-256 of the file from its byte `start` on, from memory or by reading all of it (seconds per gigabyte).
 
-        Raises UserError when the file cannot be read or changes meanwhile.
+        `check` is called now and then: what it raises ends the reading. Raises UserError when the file cannot be read
+        or changes meanwhile.
         """
         with self._hashing:
             known = self.known(path, start)
             if known is not None:
                 return known
             before = _identity(path)
-            digest = _digest(path, start)
+            digest = _digest(path, start, check)
             if _identity(path) != before:
                 raise UserError(
                     f"{path.name} changed while its hash was computed.", hint="Try again when it is complete."
@@ -99,7 +101,7 @@ def _identity(path: Path) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
-def _digest(path: Path, start: int) -> str:
+def _digest(path: Path, start: int, check: Callable[[], None]) -> str:
     digest = hashlib.sha256()
     buffer = memoryview(bytearray(BLOCK))
     try:
@@ -107,6 +109,7 @@ def _digest(path: Path, start: int) -> str:
             file.seek(start)
             while count := file.readinto(buffer):
                 digest.update(buffer[:count])
+                check()
     except OSError as error:
         raise UserError(f"{path.name} cannot be read: {error.strerror}.", hint="Check the disk.") from error
     return digest.hexdigest()

@@ -84,6 +84,13 @@ class PictureSaved(Event):
 
 
 @dataclass(frozen=True)
+class ModelMade(Event):
+    """A new model file is complete at `path`."""
+
+    path: str
+
+
+@dataclass(frozen=True)
 class Noticed(Event):
     """Something worth knowing about a job that goes on all the same."""
 

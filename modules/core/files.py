@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +54,26 @@ class Folders:
                     f"The folder {folder} cannot be made: {error.strerror}.",
                     hint="Choose another place with --data-dir, or mend its permissions.",
                 ) from error
+
+
+def check_room(target: Path, size: int) -> int:
+    """The bytes that are free where a new file of `size` bytes is to be made. Raises UserError when they are too few,
+    or the file is there already.
+    """
+    if target.exists():
+        raise taken(target)
+    folder = next(folder for folder in target.parents if folder.exists())
+    free = shutil.disk_usage(folder).free
+    if free < size:
+        raise UserError(
+            f"{target.name} needs {size / 1e9:,.2f} GB, but the disk of {folder} has {free / 1e9:,.2f} GB left.",
+            hint="Free some space first.",
+        )
+    return free
+
+
+def taken(target: Path) -> UserError:
+    return UserError(f"There is a file {target.name} already.", hint="Choose another name, or move it away first.")
 
 
 def write_atomically(path: Path, content: bytes) -> None:

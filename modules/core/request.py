@@ -13,6 +13,7 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, ValidationInfo, field_validator, model_validator
 
 from .errors import UserError
+from .model_work import ModelWork
 from .params import EXTENSION_PARAMS, Param, params_of
 from .sections.extras import Extras
 from .sections.guidance import Guiding
@@ -56,6 +57,9 @@ class GenerationRequest(
 
     scripts: dict[str, dict[str, Any]] = Field(default_factory=dict, description="Arguments of scripts, by name.")
     extra: dict[str, Any] = Field(default_factory=dict, description="Parameters that extensions added, by name.")
+    model_work: dict[str, Any] = Field(
+        default_factory=dict, description="In place of painting: work on model files (see `ModelWork`)."
+    )
     styled: dict[str, str] = Field(
         default_factory=dict, description="Styles and both prompts as they were before the styles were added."
     )
@@ -75,6 +79,11 @@ class GenerationRequest(
     @classmethod
     def _extra_is_declared(cls, extra: dict[str, Any]) -> dict[str, Any]:
         return {name: _checked_extra(name, value) for name, value in extra.items()}
+
+    @field_validator("model_work")
+    @classmethod
+    def _work_is_declared(cls, work: dict[str, Any]) -> dict[str, Any]:
+        return ModelWork.model_validate(work).model_dump() if work else {}
 
     @classmethod
     def checked(cls, values: Mapping[str, Any]) -> GenerationRequest:
@@ -115,6 +124,8 @@ class GenerationRequest(
     @property
     def pictures(self) -> int:
         """How many pictures the request asks for."""
+        if self.model_work:
+            return 0
         if self.extras:
             return max(1, len(self.files))
         for arguments in self.scripts.values():

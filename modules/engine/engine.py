@@ -17,6 +17,7 @@ from ..core.errors import UserError
 from ..core.events import Event, LoadingModel, ModelLoaded, PictureDone
 from ..core.files import Folders
 from ..core.hooks import Hooks
+from ..core.model_work import ModelWork
 from ..core.pictures import Abilities
 from ..core.registry import SAMPLERS
 from ..core.request import GenerationRequest
@@ -31,6 +32,7 @@ from .decode import check_decoder
 from .encode import Encoder
 from .extras import extras
 from .generate import generate
+from .making import make_model
 from .model import Model, hash_behind
 from .networks import Networks
 from .options import check_options, heeding, whole_schedule
@@ -109,7 +111,9 @@ class Engine:
         self._open(checkpoint, vae, emit, job="")
 
     def generate(self, job: str, request: GenerationRequest, emit: Emit, stop: StopToken) -> None:
-        """Makes the request's pictures, each told as `PictureDone`. Raises Stopped when interrupted."""
+        """Makes the request's pictures, each told as `PictureDone`, or its model. Raises Stopped when interrupted."""
+        if request.model_work:
+            return make_model(job, ModelWork.checked(request.model_work), self._hashes, emit, stop)
         run = Run(job, request, emit, stop, self._settings(), self._inputs, self._texts)
         run.tiny_decoder = self._tiny.decoder
         run.upscaled = partial(self._upscalers.upscaled, check=stop.check)

@@ -58,10 +58,12 @@ class Dispatcher:
         saver: Saver,
         bus: Bus,
         problems: Callable[[], list[str]] = list,
+        model_made: Callable[[], None] = lambda: None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._queue, self._history, self._worker, self._saver, self._bus = queue, history, worker, saver, bus
         self._problems, self._problems_told = problems, 0
+        self._model_made = model_made
         self._now = now
         self._lock = threading.RLock()
         self._running: Running | None = None
@@ -153,6 +155,8 @@ class Dispatcher:
                 self._saver.save(self._running.job, event.picture)
         elif isinstance(event, events.Noticed):
             self._bus.tell("problem", {"message": event.message, "job": event.job})
+        elif isinstance(event, events.ModelMade):
+            self._model_made()
         elif isinstance(event, events.EngineReady):
             self._engine_ready(event)
         elif isinstance(event, events.LoadingModel):

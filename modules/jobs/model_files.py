@@ -36,13 +36,13 @@ class Discarded:
 
 def rename(model: Path, name: str) -> Path:
     """Gives a model and the files beside it another name, without ending. Gives the new path. Raises UserError."""
-    name = _checked(name)
+    name = checked_name(name)
     return _moved(model, model.with_name(name + model.suffix))
 
 
 def move(model: Path, root: Path, folder: str) -> Path:
     """Moves a model into a folder below `root`, "" for `root` itself, made if need be. Raises UserError."""
-    parts = [_checked(part) for part in PurePosixPath(folder.replace("\\", "/")).parts]
+    parts = [checked_name(part) for part in PurePosixPath(folder.replace("\\", "/")).parts]
     return _moved(model, root.joinpath(*parts) / model.name)
 
 
@@ -81,7 +81,7 @@ def restore(roots: Iterable[Path], place_name: str) -> Path:
     model = one and one.place / PurePosixPath(one.origin).name
     if one is None or model is None or not model.exists():
         raise NotFound("There is no such model in the trash.", hint="It was restored or deleted.")
-    wanted = one.place.parent.parent.joinpath(*(_checked(part) for part in PurePosixPath(one.origin).parts))
+    wanted = one.place.parent.parent.joinpath(*(checked_name(part) for part in PurePosixPath(one.origin).parts))
     number, free = 1, wanted
     while free.exists():
         number += 1
@@ -102,7 +102,7 @@ def empty_trash(roots: Iterable[Path]) -> int:
     return len(thrown)
 
 
-def _checked(name: str) -> str:
+def checked_name(name: str) -> str:
     """A file's or folder's name that every system takes. Raises UserError."""
     name = name.strip()
     if not name or name.startswith(".") or name.endswith(".") or _FORBIDDEN.search(name) or len(name) > LONGEST_NAME:

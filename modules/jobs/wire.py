@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ..core.events import Preview
+from ..core.model_work import title
 from ..core.pictures import Abilities
 from .history import History, PictureRecord
 from .queue import Job
@@ -24,6 +25,7 @@ def job_json(job: Job, pictures: Sequence[PictureRecord]) -> dict[str, Any]:
         "tab": job.tab,
         "owner": job.owner,
         "prompt": request.prompt,
+        "work": title(request.model_work),
         "negative_prompt": request.negative_prompt,
         "seed": request.seed,
         "width": request.width,

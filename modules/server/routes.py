@@ -20,6 +20,7 @@ from .gatekeeper import Gatekeeper
 from .inputs_routes import inputs_router
 from .jobs_routes import jobs_router
 from .library_routes import library_router
+from .model_work_routes import model_work_router
 from .models_routes import models_router
 from .pictures_routes import pictures_router
 from .png_info_routes import png_info_router
@@ -68,6 +69,7 @@ def build_app(studio: Studio, gate: Gate) -> GatedApp:
     tell_errors(app)
     for build in (jobs_router, studio_router, prompt_router, pictures_router, inputs_router, events_router):
         app.include_router(build(studio))
+    app.include_router(model_work_router(studio))
     app.include_router(models_router(studio))
     app.include_router(png_info_router(studio))
     app.include_router(library_router(studio, gate))

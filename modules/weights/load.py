@@ -20,7 +20,7 @@ from ..catalog.scan import ModelFile
 from ..core.errors import UserError
 from .families import RULES
 from .prepared import PreparedConv2d, prepare_network
-from .tensors import Stored, fill
+from .tensors import Original, Stored, fill
 from .weights import Weights
 
 
@@ -60,6 +60,26 @@ def load_checkpoint(
         vae_dtype=vae_dtype,
         stored={"unet": stored_unet, "text_encoder": stored_text},
         vae_in_float32=_vae_in_float32,
+    )
+
+
+def outlined(header: Header) -> Weights:
+    """The model that the file holds, without its numbers: the networks have shapes alone. Raises UserError."""
+    known = recognised(header)
+    family = _family(header, known.detection)
+    rules, meta, dtype = RULES[family.id](), torch.device("meta"), torch.float32
+    built = {name: _built(name, rules, header, family, known.declared) for name in ("unet", "text_encoder", "vae")}
+    return Weights(
+        path=header.path,
+        vae_path=None,
+        family=family,
+        declared=known.declared,
+        rules=rules,
+        **{name: network for name, (network, _) in built.items()},
+        device=meta,
+        dtype=dtype,
+        vae_dtype=dtype,
+        stored={name: Stored(header, original, meta, dtype, (0, 0)) for name, (_, original) in built.items()},
     )
 
 
@@ -125,11 +145,18 @@ def _network(
     dtype: torch.dtype,
 ) -> tuple[nn.Module, Stored]:
     """One network of the file, built without weights and filled from it, and where it can be read again."""
-    try:
-        with torch.device("meta"), no_init_weights():
-            network, original = rules.NETWORKS[name](header.shapes, family, declared)
-    except UserError as error:
-        raise UserError(f"{header.path.name} cannot be loaded: {error.message}", hint=error.hint) from error
+    network, original = _built(name, rules, header, family, declared)
     stored = fill(network, header, original, device=device, dtype=dtype)
     rules.complete(network, device)
     return network, stored
+
+
+def _built(
+    name: str, rules: ModuleType, header: Header, family: Family, declared: Declared
+) -> tuple[nn.Module, Original]:
+    """One network of the file without weights, and where its parameters lie there."""
+    try:
+        with torch.device("meta"), no_init_weights():
+            return rules.NETWORKS[name](header.shapes, family, declared)
+    except UserError as error:
+        raise UserError(f"{header.path.name} cannot be loaded: {error.message}", hint=error.hint) from error

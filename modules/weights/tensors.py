@@ -42,6 +42,12 @@ class Source:
         block = stored[self.part * count : (self.part + 1) * count]
         return block.view(shape[::-1]).t().contiguous() if self.transposed else block.view(shape)
 
+    def put(self, stored: Tensor, parameter: Tensor) -> None:
+        """Writes the parameter to its place among the tensor's flat numbers: the opposite of `taken`."""
+        count = stored.numel() // self.parts
+        numbers = parameter.t() if self.transposed else parameter
+        stored[self.part * count : (self.part + 1) * count] = numbers.reshape(-1)
+
 
 Original = Callable[[str], str | Source]
 Wanted = tuple[Source, str, tuple[int, ...]]  # where it is, the parameter's name and shape
@@ -108,6 +114,38 @@ def read_all(header: Header) -> dict[str, Tensor]:
         empty = torch.empty(entry.shape, dtype=dtype)
         tensors[name] = _view(mapping, header, entry).view(entry.shape) if empty.numel() else empty
     return tensors
+
+
+class Mapped:
+    """The tensors of a file where they lie in it: each is read when it is asked for, and can be let go of afterwards.
+
+    Raises UserError when the file cannot be read, or was made shorter since its header was.
+    """
+
+    def __init__(self, header: Header) -> None:
+        self._header, self._mapping = header, _map(header)
+        needed = header.data_start + max((entry.end for entry in header.tensors.values()), default=0)
+        if len(self._mapping) < needed:
+            raise UserError(f"{header.path.name} changed meanwhile.", hint="Try again when it is complete.")
+
+    def tensor(self, name: str) -> Tensor:
+        """A tensor of the file, mapped. Raises UserError when it is of a kind of number that torch lacks."""
+        entry = self._header.tensors[name]
+        dtype = (DTYPES | OTHER_DTYPES).get(entry.dtype)
+        if dtype is None:
+            raise _unfit(self._header, "table", "has a tensor in a format that is not supported", [entry.dtype])
+        if entry.begin == entry.end:
+            return torch.empty(entry.shape, dtype=dtype)
+        return _view(self._mapping, self._header, entry).view(entry.shape)
+
+    def stored(self, name: str) -> memoryview:
+        """A tensor's bytes as they are."""
+        entry, start = self._header.tensors[name], self._header.data_start
+        return memoryview(self._mapping)[start + entry.begin : start + entry.end]
+
+    def let_go(self, name: str) -> None:
+        entry, start = self._header.tensors[name], self._header.data_start
+        _give_back(self._mapping, start + entry.begin, start + entry.end)
 
 
 def fill(module: nn.Module, header: Header, original: Original, *, device: torch.device, dtype: torch.dtype) -> Stored:

@@ -40,7 +40,7 @@ def test_a_known_hash_survives_a_restart_without_reading_the_file(tmp_path, mode
     first = HashCache(tmp_path / "data")
     expected = first.sha256(model)
     first.close()
-    monkeypatch.setattr(hashing, "_digest", lambda path: pytest.fail("the file was read again"))
+    monkeypatch.setattr(hashing, "_digest", lambda *_: pytest.fail("the file was read again"))
     second = HashCache(tmp_path / "data")
     assert second.sha256(model) == expected
     second.close()
@@ -61,7 +61,7 @@ def test_a_file_of_equal_size_but_newer_is_hashed_again(cache, model):
 
 def test_many_threads_agree_and_the_file_is_read_once(cache, model, monkeypatch):
     reads, real = [], hashing._digest
-    monkeypatch.setattr(hashing, "_digest", lambda path, start: reads.append(path) or real(path, start))
+    monkeypatch.setattr(hashing, "_digest", lambda path, *rest: reads.append(path) or real(path, *rest))
     results = []
     threads = [threading.Thread(target=lambda: results.append(cache.sha256(model))) for _ in range(8)]
     for thread in threads:

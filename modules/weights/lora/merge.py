@@ -35,7 +35,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class _Share:
+class Share:
     """What one LoRA adds to one layer."""
 
     change: Change
@@ -43,7 +43,7 @@ class _Share:
     rank: int | None
 
 
-Plan = dict[Layer, list[_Share]]
+Plan = dict[Layer, list[Share]]
 Recipes = dict[Layer, tuple]
 
 
@@ -56,7 +56,7 @@ def merge(weights: Weights, wanted: Sequence[Wanted]) -> list[str]:
     doses = tuple(one.dose for one in wanted)
     if merged.doses == doses and not merged.unfinished:
         return list(merged.remarks)
-    plan, recipes, remarks = _planned(weights, wanted)
+    plan, recipes, remarks = planned(weights, wanted)
     merged.unfinished = True
     for network in ("unet", "text_encoder"):
         _bring_to(weights, network, plan, recipes)
@@ -64,7 +64,7 @@ def merge(weights: Weights, wanted: Sequence[Wanted]) -> list[str]:
     return remarks
 
 
-def _planned(weights: Weights, wanted: Sequence[Wanted]) -> tuple[Plan, Recipes, list[str]]:
+def planned(weights: Weights, wanted: Sequence[Wanted]) -> tuple[Plan, Recipes, list[str]]:
     """What each layer is to get, the same as something to compare, and what there is to remark."""
     plan: Plan = {}
     recipes: Recipes = {}
@@ -75,7 +75,7 @@ def _planned(weights: Weights, wanted: Sequence[Wanted]) -> tuple[Plan, Recipes,
         for name, layer in fit.layers.items():
             factor = one.unet if layer.network == "unet" else one.text_encoder
             if factor:
-                plan.setdefault(layer, []).append(_Share(one.file.changes[name], factor, one.rank))
+                plan.setdefault(layer, []).append(Share(one.file.changes[name], factor, one.rank))
                 recipes[layer] = (*recipes.get(layer, ()), (one.dose.path, one.dose.identity, factor, one.rank))
     return plan, recipes, remarks
 
@@ -130,7 +130,7 @@ def _bring_to(weights: Weights, network: str, plan: Plan, recipes: Recipes) -> N
     modules = {layer: getattr(weights, network).get_submodule(layer.path) for layer in wrong}
     for layer, (weight, bias) in _own(weights, network, modules, done):
         shares = [replace(share, change=share.change.on(weights.device)) for share in plan.get(layer, [])]
-        set_weight(modules[layer], _changed(weight, shares), _changed_bias(bias, shares))
+        set_weight(modules[layer], changed(weight, shares), changed_bias(bias, shares))
         if shares:
             done[layer] = recipes[layer]
         else:
@@ -154,7 +154,7 @@ def _own(
         yield layer, (read[f"{layer.path}.weight"], read.get(f"{layer.path}.bias"))
 
 
-def _changed(weight: Tensor, shares: Sequence[_Share]) -> Tensor:
+def changed(weight: Tensor, shares: Sequence[Share]) -> Tensor:
     """The weight with all shares, each a change of what the ones before it made; added up in float32."""
     whole = weight
     for share in shares:
@@ -164,7 +164,7 @@ def _changed(weight: Tensor, shares: Sequence[_Share]) -> Tensor:
     return whole.to(weight.dtype)
 
 
-def _changed_bias(bias: Tensor | None, shares: Sequence[_Share]) -> Tensor | None:
+def changed_bias(bias: Tensor | None, shares: Sequence[Share]) -> Tensor | None:
     changes = [(share.factor, change) for share in shares if (change := share.change.of_bias()) is not None]
     if bias is None or not changes:
         return bias

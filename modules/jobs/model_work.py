@@ -1,0 +1,119 @@
+"""From loose values to the complete order of a new model file: models found, names checked, refused early."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..catalog.contents import EMA
+from ..catalog.header import Header
+from ..catalog.open import read_tensors
+from ..catalog.outcome import nbytes, planned, source
+from ..catalog.scan import find
+from ..core.errors import UserError
+from ..core.files import check_room
+from ..core.model_work import BOTH, CONVERT, EMA_ONLY, EXTRACT_VAE, MERGE, PLAIN_ONLY, ModelWork
+from ..core.request import GenerationRequest
+from .collection import Collection, Entry
+from .model_files import checked_name
+
+SUFFIX = ".safetensors"
+LETTERS = {"A": "first", "B": "second", "C": "third"}
+
+
+@dataclass(frozen=True)
+class Order:
+    """A complete order. `size` is about that of the new file, `free` what its disk has, in bytes; `ema`: whether A has
+    smoothed weights to choose.
+    """
+
+    work: ModelWork
+    size: int
+    free: int
+    ema: bool
+
+    def as_json(self) -> dict[str, Any]:
+        facts = {"name": self.work.name, "file": self.work.target, "size": self.size, "free": self.free}
+        return {**facts, "ema": self.ema}
+
+
+def work_request(values: Mapping[str, Any], collection: Collection) -> GenerationRequest:
+    """The request that is queued. Raises UserError when the new file cannot be made."""
+    return GenerationRequest.checked({"model_work": ordered(values, collection).work.model_dump()})
+
+
+def ordered(values: Mapping[str, Any], collection: Collection) -> Order:
+    """What `values`, those of `ModelWork` with any name for each model, come to: the headers of all files are read.
+
+    Raises UserError when a model is missing, they do not fit each other, or the new file has no name or no room.
+    """
+    work = ModelWork.checked({"ema": PLAIN_ONLY if values.get("tool") == MERGE else BOTH, **values})
+    if work.tool == MERGE and work.ema == BOTH:
+        raise UserError("A merged model has one set of weights.", hint="Choose the plain ones or the EMA ones.")
+    entries = _models(work, collection)
+    vae = _usable(collection, "VAE", work.vae) if work.vae else None
+    paths = {letter: str(entry.model.path) for letter, entry in zip(LETTERS.values(), entries, strict=False)}
+    loras = [{**one.model_dump(), "name": str(_usable(collection, "LoRA", one.name).model.path)} for one in work.loras]
+    work = ModelWork.checked({**work.model_dump(), **paths, "vae": str(vae.model.path) if vae else "", "loras": loras})
+    headers = [read_tensors(entry.model.path) for entry in entries]
+    plan = planned(work, [source(header) for header in headers], read_tensors(Path(work.vae)) if vae else None)
+    work = _named(work, entries, collection)
+    return Order(work, nbytes(plan), check_room(Path(work.target), nbytes(plan)), _has_ema(headers))
+
+
+def _models(work: ModelWork, collection: Collection) -> list[Entry]:
+    """A, B and C. Raises UserError when one is not named, or none of what was asked for is done to it."""
+    if work.tool != CONVERT and work.kind != "checkpoint":
+        raise UserError(f"A file of kind {work.kind} can only be converted.", hint="Choose a checkpoint.")
+    if work.tool != MERGE and (len(work.models) > 1 or work.vae or work.loras):
+        raise UserError("Other models only come into a merged one.", hint="Choose merge.")
+    for letter, name in zip(LETTERS, work.models, strict=False):
+        if not name.strip():
+            raise UserError(f"Model {letter} is not chosen.", hint="Choose a checkpoint for it.")
+    if work.tool == MERGE and len(work.models) == 1 and not (work.vae or work.loras):
+        raise UserError("There is nothing to merge.", hint="Choose a method, a VAE or a LoRA.")
+    return [_found(collection, work.kind, name) for name in work.models]
+
+
+def _found(collection: Collection, kind: str, name: str) -> Entry:
+    """The file that is meant. Raises UserError when it is not there or is not such a file."""
+    entries = collection.entries(kind)
+    model = find([entry.model for entry in entries], name)
+    if model.kind in ("unknown", "diffusers folder"):
+        raise UserError(model.problem or f"{model.name} is not known yet: {model.reason}", hint="Choose another file.")
+    return next(entry for entry in entries if entry.model is model)
+
+
+def _usable(collection: Collection, kind: str, name: str) -> Entry:
+    """The same, if pictures could be made with it."""
+    entry = _found(collection, kind, name)
+    if entry.model.problem:
+        raise UserError(entry.model.problem, hint="Choose another file.")
+    return entry
+
+
+def _named(work: ModelWork, entries: Sequence[Entry], collection: Collection) -> ModelWork:
+    """The work with the new file's name and place: in the first folder of its kind, where A lies in one below it."""
+    name = checked_name(work.name.removesuffix(SUFFIX) or usual_name(work, entries))
+    kind = "VAE" if work.tool == EXTRACT_VAE else work.kind
+    folder = entries[0].folder if work.tool == CONVERT else ""
+    target = collection.roots(kind)[0] / folder / f"{name}{SUFFIX}"
+    return work.model_copy(update={"name": name, "target": str(target)})
+
+
+def usual_name(work: ModelWork, entries: Sequence[Entry]) -> str:
+    """The name of a file that nobody named: a VAE must not begin like its checkpoint, or it were taken for it."""
+    first = entries[0].model.name
+    if work.tool == EXTRACT_VAE:
+        return f"vae-{first}"
+    if work.tool == MERGE:
+        return "-".join([*(entry.model.name for entry in entries), "baked" if len(entries) == 1 else "merged"])[:150]
+    marks = [work.dtype, "ema" if work.ema == EMA_ONLY else "", "pruned" if work.prune else ""]
+    converted = entries[0].model.path.suffix != SUFFIX
+    return "-".join([first, *filter(None, marks)]) if any(marks) or converted else f"{first}-copy"
+
+
+def _has_ema(headers: Sequence[Header]) -> bool:
+    return any(name.startswith(EMA) for header in headers for name in header.tensors)
