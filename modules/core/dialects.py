@@ -68,6 +68,8 @@ def understood(prompt: str, negative: str, entries: Mapping[str, str]) -> Unders
         return _from_fooocus(prompt, found)
     prompt = _with_hypernet(prompt, found)
     _first_pass(found)
+    if found.get("Sampler") == "UniPC" and "UniPC order" in found:  # a setting there, an option of the sampler here
+        found.setdefault("Sampler options", f"order={found.pop('UniPC order')}")
     release = _release(version)
     downcast = found.pop("Downcast alphas_cumprod", "") == "True"
     if release is not None:

@@ -67,6 +67,11 @@ def test_an_old_hires_fix_wrote_the_large_size_and_the_first_pass_beside_it(firs
     assert values["enable_hr"]
 
 
+def test_an_order_of_unipc_is_an_option_of_the_sampler() -> None:
+    found = pasted(Sampler="UniPC", UniPC_order=2)
+    assert (found.values["sampler_options"], found.unknown) == ("order=2", {})
+
+
 def test_an_old_hypernetwork_goes_into_the_prompt() -> None:
     assert pasted(Hypernet="anime", Hypernet_strength=0.5).values["prompt"] == "a cat<hypernet:anime:0.5>"
 

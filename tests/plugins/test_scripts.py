@@ -244,3 +244,14 @@ def test_values_are_read_as_a1111_reads_them(bench: Bench) -> None:
         assert bench.plotted(x_type="Steps", x_values=text)["x_values"] == values
     assert bench.plotted(x_type="CFG Scale", x_values="0-1 (+0.25)")["x_values"] == "0,0.25,0.5,0.75,1"
     assert bench.plotted(x_type="CFG Scale", x_values="1-2 [3]")["x_values"] == "1,1.5,2"
+
+
+def test_an_option_of_one_sampler_is_an_axis_under_a1111s_name(bench: Bench) -> None:
+    fields = {"x_type": "UniPC Order", "x_values": "1-2"}
+    _, pictures = bench.made(PLOT, fields, sampler="UniPC", steps=4)
+    texts = [infotext.split(picture.infotext)[2] for picture in pictures]
+    assert [text["Sampler options"] for text in texts[:2]] == ["order=1", "order=2"]
+    first, second = (numpy.asarray(Image.open(picture.path)) for picture in pictures[:2])
+    assert (first != second).any()
+    with pytest.raises(UserError, match="must be 1, 2 or 3"):
+        bench.plotted(x_type="UniPC Order", x_values="7")

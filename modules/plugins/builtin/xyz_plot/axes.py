@@ -51,8 +51,6 @@ A1111_NAMES = {
     "Hires upscaler": "hr_upscaler",
     "Cond. Image Mask Weight": "inpainting_mask_weight",
     "VAE": "vae",
-    "Token merging ratio": "token_merging_ratio",
-    "Token merging ratio high-res": "token_merging_ratio_hr",
     "Always discard next-to-last sigma": "always_discard_next_to_last_sigma",
     "SGM noise multiplier": "sgm_noise_multiplier",
     "Refiner checkpoint": "refiner_checkpoint",
@@ -104,11 +102,13 @@ def axes() -> dict[str, Axis]:
     """Every axis by name: A1111's in its order, then what else can be varied."""
     found = {NOTHING: Axis(NOTHING, lambda text: [""], lambda request, value: {})}
     for name, parameter in A1111_NAMES.items():
-        if parameter in PARAMS:
-            found[name] = _parameter_axis(name, PARAMS[parameter])
+        found[name] = _parameter_axis(name, PARAMS[parameter])
         if name == "CFG Scale":
             found |= {axis.name: axis for axis in _prompt_axes()}
     found[STYLES] = Axis(STYLES, listed, _styles)
+    found["UniPC Order"] = Axis(
+        "UniPC Order", partial(numbers, whole=True), _order_of_unipc, title=lambda value: f"UniPC Order: {value}"
+    )
     found["Size"] = Axis("Size", listed, _size)
     taken = {name.casefold() for name in found}
     for declared in (*PARAMS.values(), *EXTENSION_PARAMS):
@@ -169,6 +169,13 @@ def _size(request: GenerationRequest, value: str) -> dict[str, Any]:
     if not match:
         raise UserError(f"The size {value[:60]!r} is no width x height.", hint="Write for example 512x768.")
     return {"width": int(match.group(1)), "height": int(match.group(2))}
+
+
+def _order_of_unipc(request: GenerationRequest, value: str) -> dict[str, Any]:
+    if value not in ("1", "2", "3"):
+        raise UserError(f"UniPC Order is {value[:60]!r}, but must be 1, 2 or 3.")
+    others = (one.strip() for one in request.sampler_options.split(",") if not one.strip().startswith("order"))
+    return {"sampler_options": ", ".join([*filter(None, others), f"order={value}"])}
 
 
 def _prompt_axes() -> tuple[Axis, Axis]:
