@@ -19,6 +19,7 @@ from ..core.errors import UserError
 from ..core.files import write_atomically
 from .declared import Recommended
 
+ZERO_SNR = ("rescale_betas_zero_snr", "zero_terminal_snr", "zsnr", "ztsnr")  # a `.yaml`'s words for the same
 LARGEST = 16 << 20  # bytes
 OURS = "easel"  # the key under which x.json holds what A1111 has no name for
 PREVIEWS = tuple(f"{dot}{ending}" for ending in ("png", "jpg", "jpeg", "webp", "gif") for dot in (".preview.", "."))
@@ -33,6 +34,7 @@ class Override(BaseModel):
     family: Literal["", "sd1", "sd2", "sdxl", "sd3", "flux"] = ""
     variant: str = Field("", max_length=40)
     prediction_type: Literal["epsilon", "v_prediction"] | None = None
+    zero_terminal_snr: bool | None = None
     native_size: int | None = Field(None, ge=8, le=8192, multiple_of=8)
     recommended: Recommended = Recommended()
 
@@ -138,6 +140,7 @@ class Training(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     prediction_type: Literal["epsilon", "v_prediction"] | None = None
+    zero_terminal_snr: bool | None = None
     heads: int | None = Field(None, ge=1, le=1024)
 
 
@@ -156,7 +159,9 @@ def read_training(model: Path) -> Training:
         unet = _object(_object(params.get("unet_config")).get("params"))
         heads = unet.get("num_heads")
         prediction = {"v": "v_prediction", "eps": "epsilon"}.get(told) if isinstance(told, str) else None
-        return Training(prediction_type=prediction, heads=heads if isinstance(heads, int) and heads > 0 else None)
+        zero = next((params[word] for word in ZERO_SNR if isinstance(params.get(word), bool)), None)
+        heads = heads if isinstance(heads, int) and heads > 0 else None
+        return Training(prediction_type=prediction, zero_terminal_snr=zero, heads=heads)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         what = f"{path.name} cannot be read as a model's configuration."
         raise UserError(what, hint="Mend it, or delete it.") from error

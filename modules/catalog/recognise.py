@@ -18,9 +18,9 @@ from .distilled import Hint, hinted
 from .families import FAMILIES
 from .header import Header
 
-MARKS = ("v_pred", "ztsnr")  # empty tensors by which trainers say what a checkpoint predicts
-TITLE, PREDICTION = "modelspec.title", "modelspec.prediction_type"
-TELLING = (KEY, TITLE, PREDICTION)
+MARKS = ("v_pred", "ztsnr")  # empty tensors by which trainers say what a checkpoint predicts, and from what noise on
+TITLE, PREDICTION, ZERO_SNR = "modelspec.title", "modelspec.prediction_type", "ss_zero_terminal_snr"
+TELLING = (KEY, TITLE, PREDICTION, ZERO_SNR)
 PREDICTIONS = {"v": "v_prediction", "v_prediction": "v_prediction", "epsilon": "epsilon", "eps": "epsilon"}
 LOADED = ("checkpoint", "UNet")  # kinds that may have a `.yaml`
 RULE_FILES = ("detect.py", "detection.py", "checkpoints.py", "attachments.py", "recognise.py", "folders.py")
@@ -71,7 +71,8 @@ def with_everything(path: Path, found: Found, card: Card = EMPTY) -> Recognised:
     hint = hinted(f"{path.stem} {found.metadata.get(TITLE, '')}", detection)
     training = read_training(path) if detection.kind in LOADED else Training()
     facts = _facts(declared, found, hint, training, own)
-    overridden = any((own.family, own.variant, own.prediction_type, own.native_size))
+    said = (own.family, own.variant, own.prediction_type, own.native_size)
+    overridden = any(said) or own.zero_terminal_snr is not None
     return Recognised(_named(detection, found, hint, training, own), facts, overridden)
 
 
@@ -79,6 +80,7 @@ def _facts(declared: Declared, found: Found, hint: Hint, training: Training, own
     """The user's word, then the `.yaml`'s, the metadata's, the tensors', the name's: the first that says something."""
     marked = "v_prediction" if "v_pred" in found.marks else None
     told = PREDICTIONS.get(found.metadata.get(PREDICTION, "").casefold())
+    zero_snr = True if "ztsnr" in found.marks or found.metadata.get(ZERO_SNR, "").casefold() == "true" else None
     unet = declared.unet.model_copy(update={"num_attention_heads": training.heads}) if training.heads else declared.unet
     return declared.model_copy(
         update={
@@ -87,11 +89,19 @@ def _facts(declared: Declared, found: Found, hint: Hint, training: Training, own
             or declared.prediction_type
             or marked
             or told,
+            "zero_terminal_snr": _first(
+                own.zero_terminal_snr, training.zero_terminal_snr, declared.zero_terminal_snr, zero_snr
+            ),
             "native_size": own.native_size or declared.native_size or hint.native_size,
             "unet": unet,
             "recommended": _over(own.recommended, _over(declared.recommended, hint.recommended)),
         }
     )
+
+
+def _first(*told: bool | None) -> bool | None:
+    """The first that says something."""
+    return next((one for one in told if one is not None), None)
 
 
 def _over(above: Recommended, below: Recommended) -> Recommended:
@@ -105,6 +115,8 @@ def _named(detection: Detection, found: Found, hint: Hint, training: Training, o
         reasons.append(f"the marker {' and '.join(found.marks)}")
     if training.prediction_type:
         reasons.append(f"the .yaml beside it says {training.prediction_type}")
+    if training.zero_terminal_snr:
+        reasons.append("the .yaml beside it says zero terminal SNR")
     if hint.variant == "kontext":
         detection = replace(detection, variant=hint.variant)
     if own.family or own.variant:

@@ -20,24 +20,46 @@ Conditioning = Tensor | Mapping[str, Tensor]
 Network = Callable[[Tensor, Tensor, Any], Tensor]
 
 
+LEAST_ALPHA = 4.8973451890853435e-08  # of the picture left in pure noise, as A1111 has it: sigma 4,519, not endless
+
+
+def ending_in_noise(alphas_cumprod: Tensor) -> Tensor:
+    """The shares of the picture (timesteps,) of a schedule, stretched so that nothing is left of it at the last step.
+
+    Lin et al. 2023 (arXiv 2305.08891), algorithm 1; but for the very last, which is `LEAST_ALPHA` instead of 0.
+    """
+    roots = alphas_cumprod.sqrt()
+    first, last = roots[0], roots[-1]
+    stretched = ((roots - last) * (first / (first - last))) ** 2
+    stretched[-1] = LEAST_ALPHA
+    return stretched
+
+
 class ModelSigmas:
     """The noise levels a network was trained on, and the way between a level and its timestep.
 
     Between two trained levels, log sigma is linear in the timestep (k-diffusion's unquantised `DiscreteSchedule`).
     """
 
-    def __init__(self, betas: Tensor) -> None:
-        """`betas`: noise variances of the training steps, shape (timesteps,), each between 0 and 1, best in float64."""
+    def __init__(self, betas: Tensor, *, zero_terminal_snr: bool = False) -> None:
+        """`betas`: noise variances of the training steps, shape (timesteps,), each between 0 and 1, best in float64.
+        `zero_terminal_snr`: the network was trained on these levels as `ending_in_noise` stretches them.
+        """
         alphas_cumprod = torch.cumprod(1 - betas.double(), dim=0)
+        if zero_terminal_snr:
+            alphas_cumprod = ending_in_noise(alphas_cumprod)
         sigmas = ((1 - alphas_cumprod) / alphas_cumprod).sqrt()
         self.sigmas: Tensor = sigmas.float()
         self._log_table = self.sigmas.log()
         self._log_sigmas: list[float] = self.sigmas.double().log().tolist()
 
     @classmethod
-    def scaled_linear(cls, start: float = 0.00085, end: float = 0.012, timesteps: int = 1000) -> ModelSigmas:
+    def scaled_linear(
+        cls, start: float = 0.00085, end: float = 0.012, timesteps: int = 1000, *, zero_terminal_snr: bool = False
+    ) -> ModelSigmas:
         """Betas evenly spaced in their square root: Stable Diffusion 1, 2 and XL with the defaults."""
-        return cls(torch.linspace(start**0.5, end**0.5, timesteps, dtype=torch.float64) ** 2)
+        betas = torch.linspace(start**0.5, end**0.5, timesteps, dtype=torch.float64) ** 2
+        return cls(betas, zero_terminal_snr=zero_terminal_snr)
 
     @property
     def sigma_min(self) -> float:
@@ -81,9 +103,13 @@ class EpsDenoiser:
         """Clean latents of x's shape and dtype. `x` (rows, c, h, w); `sigma` 0-dim on the CPU, to be read at once."""
         level = float(sigma)
         t = torch.full((x.shape[0],), self.model.timestep(level), dtype=torch.float32, device=x.device)
-        scaled = x * (1 / math.hypot(level, 1.0))
+        scaled = self.seen(x, level)
         prediction = self.network(scaled.to(self.dtype or x.dtype), t, conditioning)
         return self.denoised(x, prediction.to(x.dtype), level)
+
+    def seen(self, x: Tensor, sigma: float) -> Tensor:
+        """x as the network was trained to see it: of unit variance."""
+        return x * (1 / math.hypot(sigma, 1.0))
 
     def denoised(self, x: Tensor, prediction: Tensor, sigma: float) -> Tensor:
         """x = latents + sigma * eps, solved for the latents."""

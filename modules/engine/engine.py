@@ -101,8 +101,15 @@ class Engine:
         Raises UserError when the schedule's options do not fit.
         """
         entry, model = SAMPLERS.get(request.sampler), self._model
-        trained, family = (model.sigmas, model.weights.family.id) if model else (ModelSigmas.scaled_linear(), "")
+        trained, family = ModelSigmas.scaled_linear(), ""
+        if model:
+            trained, family = model.scheduled(request).sigmas, model.weights.family.id
         return whole_schedule(request, entry, request.steps, trained, family).tolist()
+
+    def words(self) -> Vocabulary:
+        """The embeddings that the open checkpoint knows since its last prompt. From any thread."""
+        model = self._model
+        return model.weights.taught.vocabulary if model else NO_WORDS
 
     def load(self, checkpoint: str, vae: str, emit: Emit) -> None:
         """Has a checkpoint ready. `checkpoint` "" takes the first that can be loaded. Raises UserError, and then what
@@ -117,7 +124,7 @@ class Engine:
         run = Run(job, request, emit, stop, self._settings(), self._inputs, self._texts)
         run.tiny_decoder = self._tiny.decoder
         run.upscaled = partial(self._upscalers.upscaled, check=stop.check)
-        run.open_beside = lambda checkpoint: self._open_beside(run, checkpoint)
+        run.open_beside = lambda checkpoint: self._open_beside(run, checkpoint).scheduled(run.request)
         run.made = lambda picture: emit(PictureDone(job, picture))
         self._hooks.call("generation_starting", run=run)
         check_options(run.request)
@@ -142,8 +149,10 @@ class Engine:
         only that.
         """
         try:
-            model = self._open(run.request.checkpoint, run.request.vae, emit, run.job)
+            model = self._open(run.request.checkpoint, run.request.vae, emit, run.job).scheduled(run.request)
             check_decoder(run, model)
+            if run.request.vae_round_trip:
+                return round_trip(run, model)
             let_edges_meet(run.request.tiling, model.weights.unet, model.weights.vae)
             for picture in generate(run, model, self._encoder, self._hooks, self._previews):
                 run.latest = picture

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
 
 from ..catalog.hashing import HashCache, short_hash
 from ..catalog.scan import ModelFile
+from ..core.request import GenerationRequest
+from ..core.sections.sampler import ZERO_TERMINAL_SNR
 from ..diffusion.channels import concatenating
 from ..diffusion.denoiser import EpsDenoiser, ModelSigmas, denoiser_for
 from ..weights.weights import Weights
@@ -21,7 +23,7 @@ INPAINTING, EDITING = "inpainting", "pix2pix"
 @dataclass(frozen=True)
 class Model:
     """`file` and `vae` say what was loaded (`vae` None: the checkpoint's own); hashes are computed behind the first
-    picture, since a full-size file takes seconds.
+    picture, since a full-size file takes seconds. `zero_terminal_snr`: its noise levels go up to pure noise.
     """
 
     weights: Weights
@@ -29,16 +31,22 @@ class Model:
     vae: ModelFile | None
     file_hash: Future[str]
     vae_hash: Future[str] | None
+    zero_terminal_snr: bool = False
 
     @property
     def text_state(self) -> Hashable:
         """All that tells this model's text encoder from others: what it gave may be used again while this is equal."""
         return self.file.path, self.file.size, self.file.mtime_ns, self.weights.merged.in_text_encoder
 
+    def scheduled(self, request: GenerationRequest) -> Model:
+        """The same model on the noise levels that the request wants, else those that the file declares."""
+        wanted = request.sd_noise_schedule == ZERO_TERMINAL_SNR or bool(self.weights.declared.zero_terminal_snr)
+        return self if wanted == self.zero_terminal_snr else replace(self, zero_terminal_snr=wanted)
+
     @cached_property
     def sigmas(self) -> ModelSigmas:
         family = self.weights.family
-        return ModelSigmas.scaled_linear(*family.betas, family.training_steps)
+        return ModelSigmas.scaled_linear(*family.betas, family.training_steps, zero_terminal_snr=self.zero_terminal_snr)
 
     @cached_property
     def denoiser(self) -> EpsDenoiser:

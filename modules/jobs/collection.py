@@ -52,7 +52,7 @@ FIELDS = {
     "preferred_weight": "preferred weight",
     "vae": "vae",
 }
-OWN_FIELDS = ("family", "variant", "prediction_type", "native_size", "recommended")
+OWN_FIELDS = ("family", "variant", "prediction_type", "zero_terminal_snr", "native_size", "recommended")
 
 
 @dataclass(frozen=True)

@@ -50,8 +50,8 @@ def models_router(studio: Studio) -> APIRouter:
     @router.post("/{model}")
     def write(model: ModelId, values: Sent) -> Json:
         """Changes what its owner wrote about a model: description, notes, trigger_words, negative_text,
-        preferred_weight, vae; and what its owner knows better: family, variant, prediction_type, native_size,
-        recommended (steps, cfg_scale, sampler, schedule, negative_prompt).
+        preferred_weight, vae; and what its owner knows better: family, variant, prediction_type, zero_terminal_snr,
+        native_size, recommended (steps, cfg_scale, sampler, schedule, negative_prompt).
         """
         shelf.write(model, values)
         return Json(shelf.details(model))

@@ -73,10 +73,28 @@ def test_the_size_of_an_sd2_is_taken_from_its_name_if_it_says(known, name, size)
 
 
 @pytest.mark.parametrize(
-    ("extra", "metadata"), [({"v_pred": (0,), "ztsnr": (0,)}, None), ({}, {"modelspec.prediction_type": "v"})]
+    ("extra", "metadata", "from_pure_noise"),
+    [
+        ({"v_pred": (0,), "ztsnr": (0,)}, None, True),
+        ({"v_pred": (0,)}, None, None),
+        ({}, {"modelspec.prediction_type": "v"}, None),
+        ({}, {"modelspec.prediction_type": "v", "ss_zero_terminal_snr": "True"}, True),
+        ({}, {"webui.architecture": '{"prediction_type": "v_prediction", "zero_terminal_snr": true}'}, True),
+    ],
 )
-def test_trainers_marks_say_that_v_is_predicted(known, extra, metadata):
-    assert known("noob.safetensors", made.sdxl() | extra, metadata).declared.prediction_type == "v_prediction"
+def test_trainers_marks_say_that_v_is_predicted_and_from_what_noise_on(known, extra, metadata, from_pure_noise):
+    declared = known("noob.safetensors", made.sdxl() | extra, metadata).declared
+    assert (declared.prediction_type, declared.zero_terminal_snr) == ("v_prediction", from_pure_noise)
+
+
+def test_a_yaml_and_above_it_the_users_word_say_from_what_noise_on(known, tmp_path):
+    (tmp_path / "x.yaml").write_text("model: {params: {parameterization: v, rescale_betas_zero_snr: true}}")
+    found = known("x.safetensors", made.sd2())
+    assert found.declared.zero_terminal_snr is True
+    assert "zero terminal SNR" in found.detection.reason
+    write_card(tmp_path / "x.safetensors", {"easel": {"zero_terminal_snr": False}})
+    found = known("x.safetensors", made.sd2())
+    assert (found.declared.zero_terminal_snr, found.overridden) == (False, True)
 
 
 def test_a_yaml_beside_a_checkpoint_outweighs_what_the_file_says(known, tmp_path):

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from diffusers.schedulers.scheduling_ddim import rescale_zero_terminal_snr
 
 from modules.core.errors import UserError
 from modules.diffusion.denoiser import ModelSigmas, denoiser_for
@@ -15,6 +16,15 @@ EPS = torch.randn(2, 4, 8, 8, generator=GENERATOR)
 def test_the_levels_are_stable_diffusions():
     assert torch.equal(MODEL.sigmas, PARITY["model_sigmas"])
     assert (MODEL.sigma_min, MODEL.sigma_max) == pytest.approx((0.0292, 14.6146), abs=5e-5)
+
+
+def test_levels_up_to_pure_noise_are_diffusers_but_for_the_very_last():
+    betas = torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64) ** 2
+    theirs = torch.cumprod(1 - rescale_zero_terminal_snr(betas), dim=0)[:-1]
+    model = ModelSigmas.scaled_linear(zero_terminal_snr=True)
+    torch.testing.assert_close(model.sigmas[:-1], ((1 - theirs) / theirs).sqrt().float(), rtol=1e-6, atol=0)
+    assert (model.sigma_min, model.sigma_max) == pytest.approx((MODEL.sigma_min, 4518.76), rel=1e-5)
+    assert model.timestep(4518.76) == pytest.approx(999, abs=1e-3)
 
 
 def test_timesteps_and_levels_are_each_others_inverse():

@@ -7,13 +7,16 @@ import pytest
 import torch
 
 from modules.core.errors import UserError
-from modules.core.hooks import hook
+from modules.core.hooks import Hooks, hook
 from modules.core.infotext import read
 from modules.core.registry import SAMPLERS
 from modules.core.request import GenerationRequest
 from modules.diffusion.noise import NoiseSource, slerp
 from modules.diffusion.schedules import custom_levels
+from modules.engine.engine import Engine
 from modules.engine.options import options_of
+from tests.conftest import folders_in
+from tests.toy import ARCHITECTURE, write_toy_checkpoint
 
 from .conftest import pictures, told
 
@@ -40,6 +43,7 @@ def pixels(engine, **values):
         ({"schedule": "Karras", "sigma_max": 9.0}, "Schedule max sigma: 9"),
         ({"schedule": "Beta", "beta_dist_alpha": 0.9}, "Beta schedule alpha: 0.9"),
         ({"always_discard_next_to_last_sigma": True}, "Discard penultimate sigma: True"),
+        ({"sd_noise_schedule": "Zero Terminal SNR"}, "Noise Schedule: Zero Terminal SNR"),
         ({"sgm_noise_multiplier": True}, "SGM noise multiplier: True"),
         ({"custom_sigmas": "9, 3, 1"}, 'Custom sigmas: "9, 3, 1"'),
         ({"subseed": 9, "subseed_strength": 0.5}, "Variation seed: 9, Variation seed strength: 0.5"),
@@ -123,6 +127,17 @@ def test_tiling_lets_opposite_edges_meet(engine):
         rolled = unet(x.roll(8, dims=3), t, text).sample
         torch.testing.assert_close(rolled, unet(x, t, text).sample.roll(8, dims=3), atol=1e-4, rtol=1e-4)
     assert (pixels(engine, width=128, steps=8) == plain).all()
+
+
+def test_a_checkpoint_that_declares_it_is_painted_with_from_pure_noise_on(engine, tmp_path):
+    wanted = pixels(engine, sd_noise_schedule="Zero Terminal SNR")
+    path = write_toy_checkpoint(tmp_path / "z.safetensors", architecture={**ARCHITECTURE, "zero_terminal_snr": True})
+    other = Engine(folders_in(tmp_path / "data", path), Hooks())
+    try:
+        assert (pixels(other) == wanted).all()
+        assert other.levels(GenerationRequest(schedule="Karras"))[0] == pytest.approx(4518.76, rel=1e-5)
+    finally:
+        other.close()
 
 
 def test_the_levels_of_a_schedule_can_be_asked_for_beforehand(engine):

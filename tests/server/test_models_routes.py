@@ -91,8 +91,10 @@ def test_a_card_is_written_beside_the_model_and_everybody_hears_of_it(web, studi
 def test_what_the_owner_knows_better_is_kept_and_used(web, studio):
     model = next(iter(listed(web, "checkpoint").values()))
     own = {"recommended": {"steps": 7, "sampler": "Euler a"}, "prediction_type": "v_prediction"}
+    own |= {"zero_terminal_snr": True}
     answer = web.post(f"/api/models/{model['id']}", json=own).json()
     assert answer["own"]["prediction_type"] == answer["prediction_type"] == "v_prediction"
+    assert answer["own"]["zero_terminal_snr"] is True
     assert studio.defaults(model["name"])["steps"] == 7
     assert studio.filled({"checkpoint": model["name"], "prompt": "x"}).steps == 7
     assert web.post(f"/api/models/{model['id']}", json={"family": "sd9"}).status_code == 422

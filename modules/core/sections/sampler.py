@@ -7,6 +7,7 @@ from pydantic import BaseModel
 from ..params import param
 
 MOST_LETTERS = 20_000
+DEFAULT, ZERO_TERMINAL_SNR = "Default", "Zero Terminal SNR"
 
 
 class SamplerOptions(BaseModel):
@@ -144,6 +145,16 @@ class SamplerOptions(BaseModel):
         written="changed",
         group="sampler",
         help="Leave out the last noise level before 0, as DPM2 and DPM++ 3M SDE always do.",
+    )
+    sd_noise_schedule: str = param(
+        DEFAULT,
+        choices=(DEFAULT, ZERO_TERMINAL_SNR),
+        label="Noise schedule",
+        infotext="Noise Schedule",
+        written="changed",
+        group="sampler",
+        help="Zero Terminal SNR starts from pure noise, for models that predict v and were trained so. Default does that "
+        "where the checkpoint, or the .yaml beside it, says so.",
     )
     sgm_noise_multiplier: bool = param(
         False,

@@ -8,6 +8,7 @@ import { form, refill } from "./values.js";
 
 const FAMILIES = [["", "As found"], ["sd1", "SD 1.x"], ["sd2", "SD 2.x"], ["sdxl", "SDXL"], ["sd3", "SD 3"], ["flux", "FLUX"]];
 const VARIANTS = ["", "base", "inpainting", "pix2pix", "refiner"].map((name) => [name, name || "As found"]);
+const NOISE_SCHEDULES = [["", "As found"], ["false", "Default"], ["true", "Zero Terminal SNR"]];
 const PREDICTIONS = [["", "As found"], ["epsilon", "Noise (epsilon)"], ["v_prediction", "v"]];
 const VERBS = { checkpoint: "Load", VAE: "Use", LoRA: "In / out of the prompt", embedding: "In / out of the prompt" };
 
@@ -168,6 +169,7 @@ function override(model, { save }) {
     field("Family", list(FAMILIES, own.family ?? "", (value) => save({ family: value }))),
     checkpoint && field("Variant", list(VARIANTS, own.variant ?? "", (value) => save({ variant: value }))),
     checkpoint && field("Predicts", list(PREDICTIONS, own.prediction_type ?? "", (value) => save({ prediction_type: value || null }))),
+    checkpoint && field("Noise schedule", list(NOISE_SCHEDULES, `${own.zero_terminal_snr ?? ""}`, (value) => save({ zero_terminal_snr: value ? value === "true" : null }))),
   );
 }
 
