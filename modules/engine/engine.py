@@ -106,11 +106,6 @@ class Engine:
             trained, family = model.scheduled(request).sigmas, model.weights.family.id
         return whole_schedule(request, entry, request.steps, trained, family).tolist()
 
-    def words(self) -> Vocabulary:
-        """The embeddings that the open checkpoint knows since its last prompt. From any thread."""
-        model = self._model
-        return model.weights.taught.vocabulary if model else NO_WORDS
-
     def load(self, checkpoint: str, vae: str, emit: Emit) -> None:
         """Has a checkpoint ready. `checkpoint` "" takes the first that can be loaded. Raises UserError, and then what
         was loaded stays.
@@ -151,8 +146,6 @@ class Engine:
         try:
             model = self._open(run.request.checkpoint, run.request.vae, emit, run.job).scheduled(run.request)
             check_decoder(run, model)
-            if run.request.vae_round_trip:
-                return round_trip(run, model)
             let_edges_meet(run.request.tiling, model.weights.unet, model.weights.vae)
             for picture in generate(run, model, self._encoder, self._hooks, self._previews):
                 run.latest = picture
