@@ -27,6 +27,7 @@ const KEYS = [
   ["Ctrl+Shift+Z, Ctrl+Y", "redo"],
   ["?", "these keys"],
 ];
+const ONLY_MASKED = "Only masked";
 const SIDES = { left: [-1, 0], right: [1, 0], up: [0, -1], down: [0, 1] };
 const sources = new Map();
 
@@ -157,7 +158,10 @@ class Source extends HTMLElement {
   async take(input) {
     await this.put(input);
     const sides = Object.fromEntries(Object.keys(SIDES).map((side) => [`outpaint_${side}`, 0]));
-    apply(this.tab, { init_image: input.id, ...this.sizeFor(input), ...(this.masks ? { mask: "", ...sides } : {}) });
+    const size = this.sizeFor(input);
+    apply(this.tab, { init_image: input.id, ...size, ...(this.masks ? { mask: "", ...sides } : {}) });
+    if (size.inpaint_area)
+      say(this.tab, "Only the masked part will be painted; the picture keeps its size.", "It is larger than the model paints at once.", "note");
     this.look("source");
     this.board.focus({ preventScroll: true });
   }
@@ -273,13 +277,17 @@ class Source extends HTMLElement {
     setText(this.facts, "");
   }
 
-  /** The picture's own size, in steps of eight; larger ones come down to about what the model was made for. */
+  /** The size to paint at: the picture's own, in steps of eight. One that is larger than the model can paint comes down
+   *  to that for img2img; on the Inpaint tab it stays as large as it is, and only its masked part is painted. */
   sizeFor({ width, height }) {
     const { filled } = form(this.tab);
     const native = (filled.width ?? 512) * (filled.height ?? 512);
-    const shrink = Math.min(1, Math.sqrt((2 * native) / (width * height)));
+    const most = 2 * native;
+    const large = width * height > most;
+    const shrink = large ? Math.sqrt((this.masks ? native : most) / (width * height)) : 1;
     const side = (pixels) => Math.max(64, Math.round((pixels * shrink) / 8) * 8);
-    return { width: side(width), height: side(height) };
+    const part = this.masks && large ? { inpaint_area: ONLY_MASKED } : {};
+    return { width: side(width), height: side(height), ...part };
   }
 
   tellFacts() {
@@ -664,7 +672,7 @@ class Source extends HTMLElement {
     const wanted = ["init_image", "mask", "mask_mode", "mask_blur", "inpaint_area", "inpaint_full_res_padding", "width", "height"];
     const outpaint = Object.keys(SIDES).map((side) => `outpaint_${side}`);
     const sent = Object.fromEntries([...wanted, ...outpaint].map((name) => [name, values[name]]));
-    if (!values.mask || values.inpaint_area !== "Only masked") {
+    if (!values.mask || values.inpaint_area !== ONLY_MASKED) {
       this.crop = this.asked = null;
       this.area.hidden = true;
       return;
