@@ -24,6 +24,8 @@ from .jobs.collection import Collection
 from .jobs.database import Database
 from .jobs.desk import InputDesk
 from .jobs.dispatcher import Dispatcher, EngineState
+from .jobs.downloads.downloads import Downloads
+from .jobs.downloads.hops import KEY_SETTINGS
 from .jobs.extras import extras_request
 from .jobs.filling import filled, recommended, short_text
 from .jobs.history import History, PictureRecord
@@ -55,7 +57,8 @@ class Studio:
     """One data folder, one queue, one engine. Raises UserError when the folder is in use or cannot be written.
 
     `library` is the history as a collection: searching, stars, the trash, folders indexed in place. `collection` is
-    the models: what each is, its card, its preview. `inputs` is what people bring to paint on.
+    the models: what each is, its card, its preview; `downloads` fetches more. `inputs` is what people
+    bring to paint on.
     """
 
     def __init__(
@@ -78,6 +81,7 @@ class Studio:
         self.library = self._made_library()
         self._models = Models(folders)
         self.collection = Collection(folders, self._models_changed)
+        self.downloads = Downloads(folders, self._keys, self._download_told, self.collection.look_again)
         self._inputs = InputPictures(folders.inputs)
         self.inputs = InputDesk(self._inputs, self._history, hooks)
         self.styles = Styles(folders.styles_files)
@@ -101,6 +105,7 @@ class Studio:
         self.library.index.close(seconds)
         self._dispatcher.close(seconds)
         self._database.close()
+        self.downloads.close()
         self.collection.close()
         self._models.close()
 
@@ -285,6 +290,7 @@ class Studio:
             "progress": progress,
             "preview": preview,
             "indexing": self.library.index.progress(),
+            "downloads": self.downloads.all(),
             "problems": self.problems(),
         }
 
@@ -313,6 +319,13 @@ class Studio:
         tell = partial(self._bus.tell, "indexing")
         index = FolderIndex(self._database, self._history, tell, changed)
         return Library(self._database, self._history, trash, index, self._thumbnails, changed)
+
+    def _download_told(self, download: dict[str, Any]) -> None:
+        self._bus.tell("download", download, about=download["id"])
+
+    def _keys(self) -> dict[str, str]:
+        """What downloads show to a host, by its name."""
+        return {host: self.settings[name] for host, name in KEY_SETTINGS.items()}
 
     def _models_changed(self, model: str) -> None:
         """More is known of a model, or ("") files or cards are other ones than before."""

@@ -51,6 +51,8 @@ def setting_field(setting: Setting, value: Any, choices: Sequence[str] = ()) -> 
     }
     if isinstance(setting.choices, tuple):
         choices = setting.choices
+    if setting.secret:
+        return gr.Textbox(value=value, type="password", **common)
     bounded = setting.ge is not None and setting.le is not None and type(setting.default) in (int, float)
     slider = (setting.ge, setting.le, 1 if isinstance(setting.default, int) else 0.01) if bounded else None
     return _field(type(setting.default), value, common, choices, bool(setting.choices), slider, 1)

@@ -22,6 +22,7 @@ SHEETS = (
     "send",
     "history",
     "models",
+    "model_download",
     "compare",
     "png_info",
     "settings",

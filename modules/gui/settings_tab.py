@@ -38,7 +38,7 @@ def build_settings_tab(page: gr.Blocks, studio: Studio) -> dict[str, Component]:
             markup(f"<h2>{section}</h2>")
             with gr.Column(elem_classes=["fields"]):
                 for setting in members:
-                    widgets[setting.name] = setting_field(setting, studio.settings[setting.name])
+                    widgets[setting.name] = setting_field(setting, setting.shown(studio.settings[setting.name]))
     with gr.Row(elem_classes=["actions"]):
         markup('<easel-message tab="settings"></easel-message>', elem_classes=["message-cell"])
         save = gr.Button("Save settings", variant="primary", elem_id="settings_submit", min_width=0)
@@ -71,7 +71,9 @@ def stored(studio: Studio, given: dict[str, Any]) -> dict[str, str]:
     """Saves what differs from what is in force. Gives the sentence for the page; wrong values change nothing."""
     declared = studio.settings.declared
     try:
-        changes = {name: value for name, value in given.items() if value != studio.settings[name]}
+        changes = {
+            name: value for name, value in given.items() if value != declared.get(name).shown(studio.settings[name])
+        }
         if not changes:
             return {"note": "Nothing was changed."}
         studio.settings.set(changes)
@@ -88,7 +90,7 @@ def shown(studio: Studio, setting: Setting, lists: dict[str, tuple[str, ...]]) -
     """The update of one widget: its value, choices, and help with the value's origin."""
     value, source = studio.settings.explain(setting.name)
     notes = [setting.help, "Counts from the next start." if setting.restart else "", SOURCES.get(source, "")]
-    update: dict[str, Any] = {"value": value, "info": " ".join(note for note in notes if note) or None}
+    update: dict[str, Any] = {"value": setting.shown(value), "info": " ".join(note for note in notes if note) or None}
     if isinstance(setting.choices, str):
         listed = lists.get(setting.choices, ())
         empty = () if setting.default in listed else (setting.default,)

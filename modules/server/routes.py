@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Scope
 from ..core.version import NAME, VERSION
 from ..studio import Studio
 from .answers import Json, tell_errors
+from .downloads_routes import downloads_router
 from .events_stream import events_router
 from .gate import Gate
 from .gatekeeper import Gatekeeper
@@ -73,5 +74,6 @@ def build_app(studio: Studio, gate: Gate) -> GatedApp:
     app.include_router(models_router(studio))
     app.include_router(png_info_router(studio))
     app.include_router(library_router(studio, gate))
+    app.include_router(downloads_router(studio, gate))
     app.router.routes.append(OwnFilesOnly("/static", app=PageFiles(directory=PAGE_FILES, check_dir=False)))
     return app

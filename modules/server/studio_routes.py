@@ -57,7 +57,7 @@ def studio_router(studio: Studio) -> APIRouter:
 
     @router.get("/settings")
     def settings() -> Json:
-        """Every setting: its value, and where that comes from."""
+        """Every setting: its value (of a secret only whether there is one), and where that comes from."""
         return Json(_settings(studio))
 
     @router.post("/settings")
@@ -118,5 +118,5 @@ def _settings(studio: Studio) -> dict[str, Any]:
     described = []
     for setting in studio.settings.declared:
         value, source = studio.settings.explain(setting.name)
-        described.append({**asdict(setting), "value": value, "source": source})
+        described.append({**asdict(setting), "value": setting.shown(value), "source": source})
     return {"settings": described}

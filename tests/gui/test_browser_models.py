@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 
 import pytest
+import torch
+from safetensors.torch import save
 
 from tests.catalog import architectures as made
 from tests.catalog.test_detect import write_header
 from tests.jobs.painting import until
+from tests.jobs.source import Source
 
 COUNT = ".models-bar .history-count"
 
@@ -63,3 +66,18 @@ def test_only_cards_in_sight_are_in_the_document_and_the_trash_gives_back(shelf)
     page.keyboard.press("Escape")
     page.wait_for_function(f"document.querySelector('{COUNT}').textContent === '39 of 40'")
     page.fill("#models_words", "")
+
+
+def test_a_model_is_fetched_from_its_address_and_stands_on_the_shelf(shelf):
+    page = shelf.page
+    page.click("#models_get")
+    page.wait_for_selector(".get-offer >> text=SDXL 1.0")
+    with Source(save({"emb_params": torch.ones(2, 768)}), tricks=["stall"]) as source:
+        page.fill("#models_get_address", source.address("mossy.safetensors"))
+        page.keyboard.press("Enter")
+        page.click("#models_get_running button >> text=Stop")
+        page.click("#models_get_running [data-state=stopped] button >> text=Resume")
+        page.wait_for_selector("#models_get_running [data-state=finished] >> text=SD 1.x embedding")
+    page.keyboard.press("Escape")
+    page.click("[data-kind=embedding]")
+    page.wait_for_selector(".model-cell >> text=mossy")

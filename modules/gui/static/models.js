@@ -2,6 +2,7 @@
 import { el, iconButton, setText } from "./element.js";
 import { Grid } from "./grid.js";
 import { say } from "./message.js";
+import { downloadLine, openModelDownload } from "./model_download.js";
 import { modelPanel } from "./model_panel.js";
 import { openModelTrash } from "./model_trash.js";
 import { use } from "./model_use.js";
@@ -54,14 +55,16 @@ class Models extends HTMLElement {
     this.fields = { words, folder, tabs };
     this.count = el("span", { class: "history-count", role: "status" });
     const refresh = iconButton("refresh", "Look for new files", () => this.attempt(() => ask("/api/models/refresh", {})));
+    const get = iconButton("download", "Get models from the internet", openModelDownload, { id: "models_get" });
     const trash = iconButton("clear", "Models in the trash", () => openModelTrash(), { id: "models_trash" });
     return el(
       "div",
       { class: "history-bar models-bar", role: "search" },
       el("div", { class: "models-kinds", role: "group", "aria-label": "Kind of model" }, ...tabs),
       words,
-      el("div", { class: "history-filters", "data-open": true }, folder, order, refresh, trash),
+      el("div", { class: "history-filters", "data-open": true }, folder, order, refresh, get, trash),
       this.count,
+      downloadLine(),
     );
   }
 

@@ -13,10 +13,11 @@ class Store extends EventTarget {
   preview = null;
   recent = [];
   indexing = null; // how far the reading of a folder is
+  downloads = new Map(); // models on their way, by id
   stopping = null; // the job that somebody here asked to end
 
   /** Calls `draw` now and whenever one of `kinds` changed: connection, engine, jobs, progress, preview, recent,
-   *  library (other pictures, stars or folders), indexing. */
+   *  library (other pictures, stars or folders), indexing, downloads. */
   watch(kinds, draw) {
     for (const kind of kinds) this.addEventListener(kind, draw);
     draw();
@@ -58,7 +59,8 @@ class Store extends EventTarget {
     this.progress = snapshot.progress;
     this.preview = snapshot.preview;
     this.indexing = snapshot.indexing;
-    this.tell("engine", "jobs", "progress", "preview", "indexing", "library");
+    this.downloads = new Map(snapshot.downloads.map((download) => [download.id, download]));
+    this.tell("engine", "jobs", "progress", "preview", "indexing", "downloads", "library");
     for (const job of snapshot.jobs) this.tellFailure(job, before.get(job.id));
     for (const message of snapshot.problems ?? []) this.on_problem({ message });
     this.loadRecent();
@@ -117,6 +119,12 @@ class Store extends EventTarget {
   /** `id`: whose hash has become known; "" when model files or their cards are other ones than before. */
   on_models({ id }) {
     this.dispatchEvent(new CustomEvent("models", { detail: { id } }));
+  }
+
+  on_download(download) {
+    if (download.state === "removed") this.downloads.delete(download.id);
+    else this.downloads.set(download.id, download);
+    this.tell("downloads");
   }
 
   on_indexing(indexing) {
