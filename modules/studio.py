@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -29,8 +28,9 @@ from .jobs.downloads.hops import KEY_SETTINGS
 from .jobs.extras import extras_request
 from .jobs.filling import filled, recommended, short_text
 from .jobs.history import History, PictureRecord
-from .jobs.indexing import FolderIndex
 from .jobs.inputs import InputPictures
+from .jobs.inspection_desk import InspectionDesk
+from .jobs.inspections import Inspections
 from .jobs.library import Library
 from .jobs.model_work import Order, ordered, work_request
 from .jobs.models import Models
@@ -42,7 +42,6 @@ from .jobs.reveal import show_in_folder
 from .jobs.saver import Saver, last_settings
 from .jobs.starting import started
 from .jobs.thumbnails import kept_thumbnail
-from .jobs.trash import Trash
 from .jobs.wire import jobs_json
 from .jobs.workers import Engine, ThreadWorker
 from .text.found_styles import take_out_styles
@@ -58,7 +57,7 @@ class Studio:
 
     `library` is the history as a collection: searching, stars, the trash, folders indexed in place. `collection` is
     the models: what each is, its card, its preview; `downloads` fetches more. `inputs` is what people
-    bring to paint on.
+    bring to paint on, `inspections` what is seen inside of paintings.
     """
 
     def __init__(
@@ -78,7 +77,7 @@ class Studio:
         self._notes = list(self._database.problems)
         self._bus = Bus()
         self._thumbnails = folders.data / "thumbnails"
-        self.library = self._made_library()
+        self.library = Library.told(self._database, self._history, folders.outputs, self._thumbnails, self._bus)
         self._models = Models(folders)
         self.collection = Collection(folders, self._models_changed)
         self.downloads = Downloads(folders, self._keys, self._download_told, self.collection.look_again)
@@ -87,8 +86,18 @@ class Studio:
         self.styles = Styles(folders.styles_files)
         saver = Saver(folders, settings, hooks, self._history, log_place)
         worker = ThreadWorker(open_engine, log_place)
+        seen, look_again = Inspections(folders.inspections), self.collection.look_again
         self._dispatcher = Dispatcher(
-            self._queue, self._history, worker, saver, self._bus, self.problems, self.collection.look_again
+            self._queue, self._history, worker, saver, seen, self._bus, self.problems, look_again
+        )
+        self.inspections = InspectionDesk(
+            seen,
+            self._history,
+            self._queue,
+            self._dispatcher,
+            fill=self.filled,
+            reproduced=lambda picture: self._reproduction(picture=picture),
+            styled=lambda request: with_styles(request, self.styles),
         )
         self._queue.recover()
 
@@ -257,9 +266,7 @@ class Studio:
         """Queues a job that paints a picture of the history, or the one that a text describes, once more. Raises
         UserError when there are no settings, NotFound for an unknown picture.
         """
-        record = self._history.get(picture) if picture is not None else None
-        request = request_behind(record, self._queue) if record else None
-        found = reproduction(record.infotext if record else text, self._models, self.abilities(), request, self._inputs)
+        found = self._reproduction(text, picture)
         return self.submit(found.values, found.tab, owner), found
 
     def count_tokens(
@@ -306,26 +313,18 @@ class Studio:
         """Ends all watching, for good: the first step of closing, so that open event streams come to their end."""
         self._bus.close()
 
-    def _made_library(self) -> Library:
-        """Changes of the library are news; where pictures came or went, everybody looks at everything anew."""
-
-        def changed(came_or_went: bool = False) -> None:
-            if came_or_went:
-                self._bus.resync()
-            else:
-                self._bus.tell("library", {})
-
-        trash = Trash(self._database, self._history, self.folders.outputs)
-        tell = partial(self._bus.tell, "indexing")
-        index = FolderIndex(self._database, self._history, tell, changed)
-        return Library(self._database, self._history, trash, index, self._thumbnails, changed)
-
     def _download_told(self, download: dict[str, Any]) -> None:
         self._bus.tell("download", download, about=download["id"])
 
     def _keys(self) -> dict[str, str]:
         """What downloads show to a host, by its name."""
         return {host: self.settings[name] for host, name in KEY_SETTINGS.items()}
+
+    def _reproduction(self, text: str = "", picture: int | None = None) -> Reproduction:
+        record = self._history.get(picture) if picture is not None else None
+        request = request_behind(record, self._queue) if record else None
+        found = record.infotext if record else text
+        return reproduction(found, self._models, self.abilities(), request, self._inputs)
 
     def _models_changed(self, model: str) -> None:
         """More is known of a model, or ("") files or cards are other ones than before."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from .pictures import Abilities, Picture
 
@@ -88,6 +89,18 @@ class ModelMade(Event):
     """A new model file is complete at `path`."""
 
     path: str
+
+
+@dataclass(frozen=True)
+class Inspected(Event):
+    """What somebody asked to see inside a job: at step `step` (from 1, through all passes; 0: no step of a painting) of
+    picture `picture`. `facts` are plain numbers and words, `images` are files by their names.
+    """
+
+    picture: int
+    step: int
+    facts: dict[str, Any]
+    images: dict[str, bytes]
 
 
 @dataclass(frozen=True)

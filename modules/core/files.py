@@ -36,6 +36,11 @@ class Folders:
         return self.data / "inputs"
 
     @property
+    def inspections(self) -> Path:
+        """What was seen inside jobs."""
+        return self.data / "inspections"
+
+    @property
     def styles_files(self) -> tuple[Path, ...]:
         """The files of styles, or patterns of their names; A1111's place when nothing else was said."""
         return self.styles or (self.data.parent / "styles.csv",)

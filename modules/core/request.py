@@ -19,6 +19,7 @@ from .sections.extras import Extras
 from .sections.guidance import Guiding
 from .sections.hires import Hires
 from .sections.image import StartingPicture
+from .sections.inspect import Inspecting
 from .sections.language import Language
 from .sections.mask import ONLY_MASKED, Masking
 from .sections.model import Models
@@ -35,6 +36,7 @@ DRAWN_SEEDS = 2**32 - 2
 
 
 class GenerationRequest(
+    Inspecting,
     Extras,
     SamplerOptions,
     Guiding,

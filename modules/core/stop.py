@@ -1,4 +1,4 @@
-"""How somebody outside asks a running generation to stop."""
+"""How somebody outside asks a running generation to stop, or to be looked into."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from .errors import Stopped
 
 
 class StopToken:
-    """Asked at every step. `interrupt` ends the job, `skip` only the batch being made. Safe from any thread."""
+    """Asked at every step. `interrupt` ends the job, `skip` only the batch being made; `watch` has its insides told
+    from the next step on. Safe from any thread.
+    """
+
+    watched = False
 
     def __init__(self) -> None:
         self._interrupted = threading.Event()
@@ -19,6 +23,9 @@ class StopToken:
 
     def skip(self) -> None:
         self._skipped.set()
+
+    def watch(self) -> None:
+        self.watched = True
 
     @property
     def interrupted(self) -> bool:

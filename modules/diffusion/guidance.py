@@ -93,12 +93,18 @@ class Guidance:
         self._unconditional = unconditional
         self._scale = scale
         self._descending = [-float(sigma) for sigma in sigmas]
-        self._guiding, self._predicted, self._guided = guiding, predicted, guided
-        self._listened = any((guiding, predicted, guided))
+        self.hear(guiding=guiding, predicted=predicted, guided=guided)
         self._joined: tuple[int, Conditioning | None] | None = None
         self.calls, self._later = calls, list(reversed(later))
         self._always = unconditional_always
         self.unconditional: Tensor | None = None
+
+    def hear(
+        self, *, guiding: Listener | None = None, predicted: Listener | None = None, guided: Listener | None = None
+    ) -> None:
+        """Has these listeners, and no others, from the next call on."""
+        self._guiding, self._predicted, self._guided = guiding, predicted, guided
+        self._listened = any((guiding, predicted, guided))
 
     def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
         """Denoised latents of x's shape (n, c, h, w), at the 0-dim noise level `sigma`."""

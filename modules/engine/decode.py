@@ -21,10 +21,10 @@ def decode(run: Run, batch: Batch, latents: Tensor, model: Model, hooks: Hooks) 
     When somebody listens to `decoded`, all are made first, since that moment sees the whole batch.
     """
     if hooks.listens("decoded"):
-        images = torch.stack([_image(one, run, model) for one in latents])
+        images = torch.stack([decoded(one, run, model) for one in latents])
         yield from hooks.changed("decoded", images, argument="images", run=run, batch=batch)
     else:
-        yield from (_image(one, run, model) for one in latents)
+        yield from (decoded(one, run, model) for one in latents)
 
 
 def check_decoder(run: Run, model: Model) -> None:
@@ -34,8 +34,10 @@ def check_decoder(run: Run, model: Model) -> None:
 
 
 @torch.inference_mode()
-def _image(latents: Tensor, run: Run, model: Model) -> Tensor:
-    """One picture from its latents (channels, h, w). Raises UserError when the VAE gives NaN."""
+def decoded(latents: Tensor, run: Run, model: Model) -> Tensor:
+    """One picture, float32 (3, height, width) in 0..1, from its latents (channels, h, w). Raises UserError when the VAE
+    gives NaN.
+    """
     if run.request.sd_vae_decode_method == TAESD:
         return _tiny(run, model)(latents[None].to(model.weights.device))[0].float().clamp(0, 1)
     image = model.weights.decode(latents[None])[0]

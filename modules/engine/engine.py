@@ -24,6 +24,7 @@ from ..core.request import GenerationRequest
 from ..core.stop import StopToken
 from ..diffusion.denoiser import ModelSigmas
 from ..diffusion.schedules import schedule_names
+from ..text.words import NO_WORDS, Vocabulary
 from ..weights.precision import Precision, choose_precision
 from ..weights.residency import Loader
 from ..weights.seamless import let_edges_meet
@@ -32,11 +33,13 @@ from .decode import check_decoder
 from .encode import Encoder
 from .extras import extras
 from .generate import generate
+from .inspecting import Inspection
 from .making import make_model
 from .model import Model, hash_behind
 from .networks import Networks
 from .options import check_options, heeding, whole_schedule
 from .parts import left_out, parts
+from .round_trip import round_trip
 from .run import Inputs, Run, Texts, no_inputs, no_text
 from .sample import Previews
 from .upscale import Upscalers
@@ -106,6 +109,11 @@ class Engine:
             trained, family = model.scheduled(request).sigmas, model.weights.family.id
         return whole_schedule(request, entry, request.steps, trained, family).tolist()
 
+    def words(self) -> Vocabulary:
+        """The embeddings that the open checkpoint knows since its last prompt. From any thread."""
+        model = self._model
+        return model.weights.taught.vocabulary if model else NO_WORDS
+
     def load(self, checkpoint: str, vae: str, emit: Emit) -> None:
         """Has a checkpoint ready. `checkpoint` "" takes the first that can be loaded. Raises UserError, and then what
         was loaded stays.
@@ -123,6 +131,8 @@ class Engine:
         run.made = lambda picture: emit(PictureDone(job, picture))
         self._hooks.call("generation_starting", run=run)
         check_options(run.request)
+        inspection = Inspection(run, self._hooks)
+        run.look_inside = inspection.begin
         self._previews.last = -math.inf  # every job shows its first step
 
         def work() -> None:
@@ -137,6 +147,7 @@ class Engine:
         try:
             self._hooks.around("generating", work, run=run)
         finally:
+            inspection.end()
             self._hooks.call("generation_finished", run=run)
 
     def _make(self, run: Run, emit: Emit) -> None:
@@ -146,6 +157,8 @@ class Engine:
         try:
             model = self._open(run.request.checkpoint, run.request.vae, emit, run.job).scheduled(run.request)
             check_decoder(run, model)
+            if run.request.vae_round_trip:
+                return round_trip(run, model)
             let_edges_meet(run.request.tiling, model.weights.unet, model.weights.vae)
             for picture in generate(run, model, self._encoder, self._hooks, self._previews):
                 run.latest = picture

@@ -52,6 +52,14 @@ def no_upscalers(picture: numpy.ndarray, name: str, width: int, height: int) -> 
     raise UserError(f"The upscaler {name!r} cannot be used here.")
 
 
+def nobody_listens() -> None:
+    """Before the first step."""
+
+
+def nobody_looks(run: Run) -> None:
+    """For a run without an engine."""
+
+
 def no_model(checkpoint: str) -> Model:
     """For a run without an engine."""
     raise UserError(f"The checkpoint {checkpoint!r} cannot be opened here.")
@@ -73,6 +81,15 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.seeds)
+
+
+@dataclass(frozen=True)
+class Painting:
+    """What is being painted: the batch, by which model, in how many steps of this pass."""
+
+    batch: Batch
+    model: Model
+    steps: int
 
 
 def without_comments(request: GenerationRequest) -> dict[str, str]:
@@ -100,6 +117,9 @@ class Run:
 
     `steps_before` and `steps_after`: what other passes of the same batch do; in the second one, `first_pass` is the
     request of the first. `open_beside(name)` opens another checkpoint, for some of the steps.
+
+    `painting` is what is being painted now; None before the first step. `look_inside(run)` has the steps told from now
+    on, for which `listen_anew()` looks once more who listens to them.
     """
 
     job: str
@@ -123,6 +143,9 @@ class Run:
     steps_after: int = 0
     first_pass: GenerationRequest | None = None
     open_beside: Callable[[str], Model] = no_model
+    painting: Painting | None = None
+    look_inside: Callable[[Run], None] = nobody_looks
+    listen_anew: Callable[[], None] = nobody_listens
     notes: dict[str, Any] = field(default_factory=dict)
     began: float = field(default_factory=time.perf_counter)
 

@@ -28,7 +28,7 @@ from .options import levels_of, sampler_options
 from .preview import preview_jpeg, tiny_jpeg
 from .refine import Refined, switching
 from .rules import MOMENTS, acting, rules_of
-from .run import Batch, Run
+from .run import Batch, Painting, Run
 from .start import Start
 
 Refiner = Callable[[], tuple[Conditioning, Model]]
@@ -79,6 +79,7 @@ def sample(
     sampling = Sampling(_started(run, start, entry, sigmas[0].item()), sigmas)
     hooks.call("sampling_starting", run=run, batch=batch, sampling=sampling)
     levels = sampling.sigmas.tolist()
+    run.painting = Painting(batch, model, len(levels) - 1)
     first = guided = _guidance(run, start, entry, conditioning, model, levels, hooks)
     if refiner is not None:
         due = switching(request, model.sigmas, levels)
@@ -106,7 +107,8 @@ def _guidance(
 ) -> Guidance:
     """The model's denoiser, steered by the conditioning as the request says. `calls`: how many were made before."""
     times = run.request.inpaint_resampling if start.mask is not None else 1
-    return Guidance(
+    rules = rules_of(run, entry, model, levels)
+    guidance = Guidance(
         model.denoiser,
         *seeing(conditioning.conditionals, conditioning.unconditional, start.channels, run, model),
         run.request.cfg_scale * entry.facts.get("guidance_share", 1.0),
@@ -117,8 +119,10 @@ def _guidance(
         ],
         calls=calls,
         unconditional_always=bool(entry.facts.get("wants_unconditional")),
-        **_listeners(run, hooks, rules_of(run, entry, model, levels)),
+        **_listeners(run, hooks, rules),
     )
+    run.listen_anew = lambda: guidance.hear(**_listeners(run, hooks, rules))
+    return guidance
 
 
 def _sampled(
@@ -188,12 +192,14 @@ def _listeners(run: Run, hooks: Hooks, rules: list[Any]) -> dict[str, Callable[[
 
 
 def _reporter(run: Run, batch: Batch, steps: int, model: Model, previews: Previews) -> Callable[..., None]:
-    """What the sampler calls at every step: tells the job's progress, shows a preview, obeys the stop token."""
+    """What the sampler calls at every step: tells the job's progress, shows a preview, obeys the token."""
     total, last = run.pictures, batch.first + len(batch) - 1
     pixels = model.weights.latent_factor
 
     def report(i: int, x: Tensor, sigma: float, denoised: Tensor) -> None:
         run.stop.check()
+        if run.stop.watched:
+            run.look_inside(run)
         done = run.steps_before + min(i + 1, steps)
         run.emit(Step(run.job, done, run.steps_before + steps + run.steps_after, batch.first, last, total))
         tiny = run.tiny_decoder(model.weights) if previews.by() == TAESD else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy
@@ -25,3 +26,15 @@ def difference(first: numpy.ndarray, second: numpy.ndarray) -> Difference:
         raise UserError("The pictures have {} and {} pixels.".format(*sizes), hint="Compare pictures of one size.")
     apart = numpy.abs(first[..., :3].astype(numpy.int16) - second[..., :3])
     return Difference(float(apart.mean()), int(apart.max()), float((apart.max(axis=2) == 0).mean()))
+
+
+def signal_to_noise(first: numpy.ndarray, second: numpy.ndarray) -> float:
+    """PSNR in decibels of pixels, uint8 (height, width, 3), of one size: 40 is hard to see, equal ones have inf."""
+    error = numpy.square(first.astype(numpy.float64) - second).mean()
+    return math.inf if error == 0 else float(10 * math.log10(255**2 / error))
+
+
+def amplified(first: numpy.ndarray, second: numpy.ndarray, times: int) -> numpy.ndarray:
+    """Where two pictures (height, width, 3) differ, so many times as bright as it is: black where they are equal."""
+    apart = numpy.abs(first.astype(numpy.int32) - second) * times
+    return numpy.minimum(apart, 255).astype(numpy.uint8)

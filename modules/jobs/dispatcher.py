@@ -13,8 +13,10 @@ from ..core import events
 from ..core.errors import UserError
 from ..core.pictures import Abilities
 from ..core.request import GenerationRequest
+from ..text.words import Vocabulary
 from .bus import Bus
 from .history import History, PictureRecord
+from .inspections import Inspections
 from .progress import Progress
 from .queue import CANCELLED, FAILED, FINISHED, INTERRUPTED, STOPPED, WAITING, Job, JobQueue
 from .saver import Saver
@@ -56,12 +58,14 @@ class Dispatcher:
         history: History,
         worker: Worker,
         saver: Saver,
+        inspections: Inspections,
         bus: Bus,
         problems: Callable[[], list[str]] = list,
         model_made: Callable[[], None] = lambda: None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._queue, self._history, self._worker, self._saver, self._bus = queue, history, worker, saver, bus
+        self._inspections = inspections
         self._problems, self._problems_told = problems, 0
         self._model_made = model_made
         self._now = now
@@ -85,6 +89,14 @@ class Dispatcher:
     def levels(self, request: GenerationRequest) -> list[float]:
         """The noise levels that a request would visit; none before the engine is there. Raises UserError."""
         return self._worker.levels(request)
+
+    def words(self) -> Vocabulary:
+        """The embeddings that prompts may name now; none before the engine is there."""
+        return self._worker.words()
+
+    def watch(self, job_id: str) -> None:
+        """Has the steps of a job told from now on, if it runs."""
+        self._worker.watch(job_id)
 
     def submit(self, request: GenerationRequest, tab: str, owner: str) -> Job:
         """Queues a job. An engine that could not be opened is tried once more for it."""
@@ -151,8 +163,10 @@ class Dispatcher:
         elif isinstance(event, events.Preview):
             self._preview_made(event)
         elif isinstance(event, events.PictureDone):
-            if self._running is not None:
+            if self._running is not None and not self._running.job.request.inspect_only:
                 self._saver.save(self._running.job, event.picture)
+        elif isinstance(event, events.Inspected):
+            self._saver.after_pictures(lambda: self._keep_inside(event))
         elif isinstance(event, events.Noticed):
             self._bus.tell("problem", {"message": event.message, "job": event.job})
         elif isinstance(event, events.ModelMade):
@@ -198,6 +212,15 @@ class Dispatcher:
         if self._bus.watched:
             self._bus.tell("preview", preview_json(preview))
 
+    def _keep_inside(self, seen: events.Inspected) -> None:
+        """Stores and tells what was seen inside a job, in the saver's thread. A full disk does not end the job."""
+        try:
+            facts = self._inspections.keep(seen)
+        except UserError as error:
+            self._bus.tell("problem", {"message": str(error), "job": seen.job})
+            return
+        self._bus.tell("inspected", {"job": seen.job, "facts": facts}, about=f"{seen.job} {seen.picture} {seen.step}")
+
     def _run_next(self) -> None:
         """Gives the worker the job that has waited longest, if the worker is free."""
         with self._lock:
@@ -238,7 +261,9 @@ class Dispatcher:
         self._ends.append((job_id, state, message, hint))
         try:
             while self._ends:
-                self.tell(self._queue.end(*self._ends[0]))
+                job = self._queue.end(*self._ends[0])
+                only_seen = job.request.inspect_only and job.state in (FINISHED, STOPPED)
+                self.tell(self._queue.dismiss(job.id) if only_seen else job)
                 del self._ends[0]
         except UserError as error:
             log.error("The end of job %s could not be stored: %s", job_id, error)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..core.errors import UserError
 from .database import Database
@@ -14,6 +15,9 @@ from .history import History, match
 from .indexing import FolderIndex
 from .thumbnails import drop_thumbnails
 from .trash import Trash
+
+if TYPE_CHECKING:
+    from .bus import Bus
 
 MADE_HERE = 0  # as a folder: pictures of no folder
 _FIRST_IDEOGRAPH = "\u2e80"
@@ -52,6 +56,19 @@ class Library:
         self._trash, self._thumbnails = trash, thumbnails
         self.index = index
         trash.recover()
+
+    @classmethod
+    def told(cls, database: Database, history: History, outputs: Path, thumbnails: Path, bus: Bus) -> Library:
+        """A library whose changes are news; where pictures came or went, everybody looks at everything anew."""
+
+        def changed(came_or_went: bool = False) -> None:
+            if came_or_went:
+                bus.resync()
+            else:
+                bus.tell("library", {})
+
+        index = FolderIndex(database, history, partial(bus.tell, "indexing"), changed)
+        return cls(database, history, Trash(database, history, outputs), index, thumbnails, changed)
 
     def find(self, search: Search) -> list[int]:
         """The ids of all pictures that fit, the newest first (in the trash: what was put there last)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..core.errors import UserError
 from ..core.params import TXT2IMG
 from ..core.request import GenerationRequest
+from ..core.sections.inspect import INSPECT
 from ..core.sections.repeat import TEXT_PARTS
 from ..imaging.files import listed
 from ..imaging.scene import size_of_result
@@ -14,12 +15,12 @@ from .inputs import InputPictures
 def started(request: GenerationRequest, inputs: InputPictures, tab: str = TXT2IMG) -> GenerationRequest:
     """The request with the size that its picture gives it. Raises UserError when a picture is missing or does not fit.
 
-    `tab`: txt2img needs no picture, the others do.
+    `tab`: txt2img needs no picture, nor does what is only looked into; the others do.
     """
     if request.files:
         return _with_files(request, inputs)
     if not request.init_image:
-        if request.has_mask or tab != TXT2IMG:
+        if request.has_mask or request.vae_round_trip or tab not in (TXT2IMG, INSPECT):
             raise UserError("There is no picture to start from.", hint="Choose, drop or paste one, or send one here.")
         return request
     picture = inputs.get(request.init_image)

@@ -13,6 +13,7 @@ from ..core.errors import Stopped
 from ..core.pictures import Abilities
 from ..core.request import GenerationRequest
 from ..core.stop import StopToken
+from ..text.words import NO_WORDS, Vocabulary
 from .failures import note, sentence
 
 Report = Callable[[events.Event], None]
@@ -24,7 +25,10 @@ class Engine(Protocol):
     def abilities(self) -> Abilities: ...
 
     def levels(self, request: GenerationRequest) -> list[float]:
-        """The noise levels that a request would visit. Unlike all else, asked from any thread. Raises UserError."""
+        """The noise levels that a request would visit. Unlike most, asked from any thread. Raises UserError."""
+
+    def words(self) -> Vocabulary:
+        """The embeddings that the loaded checkpoint knows, as far as that was asked. Also from any thread."""
 
     def load(self, checkpoint: str, vae: str, emit: Report) -> None:
         """Has a checkpoint ready, telling LoadingModel and ModelLoaded. Raises UserError when it cannot."""
@@ -52,8 +56,14 @@ class Worker(Protocol):
     def stop(self, job: str, how: str) -> None:
         """Asks a submitted job to end ("interrupt"), or its present batch ("skip"). One that is over stays so."""
 
+    def watch(self, job: str) -> None:
+        """Has the insides of a submitted job told, as Inspected, from its next step on."""
+
     def levels(self, request: GenerationRequest) -> list[float]:
         """The noise levels that a request would visit; none before the engine is there. Raises UserError."""
+
+    def words(self) -> Vocabulary:
+        """The embeddings that prompts may name now; none before the engine is there."""
 
     def close(self, seconds: float) -> bool:
         """Interrupts what runs and closes the engine. Whether that was done within `seconds`."""
@@ -89,8 +99,16 @@ class ThreadWorker:
         if token is not None:
             (token.skip if how == "skip" else token.interrupt)()
 
+    def watch(self, job: str) -> None:
+        token = self._stops.get(job)
+        if token is not None:
+            token.watch()
+
     def levels(self, request: GenerationRequest) -> list[float]:
         return self._engine.levels(request) if self._engine else []
+
+    def words(self) -> Vocabulary:
+        return self._engine.words() if self._engine else NO_WORDS
 
     def close(self, seconds: float = 10.0) -> bool:
         self._closing = True

@@ -13,7 +13,10 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator
 from functools import cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from instant_clip_tokenizer import Tokenizer
 
 BOS: Final = 49406  # <|startoftext|>
 EOS: Final = 49407  # <|endoftext|>
@@ -39,6 +42,11 @@ def encode(text: str) -> list[int]:
     return tokens
 
 
+def decode(token: int) -> str:
+    """What a token stands for, lower case, with a space behind it where it ends a word; of half a character U+FFFD."""
+    return _tokenizer().decode([token])
+
+
 def clean(text: str) -> str:
     """The text as CLIP gets to read it, but for case and white space. Always encodable as UTF-8."""
     if text.isascii() and "&" not in text and text.isprintable():
@@ -52,10 +60,16 @@ def clean(text: str) -> str:
 
 @cache
 def _byte_pairs() -> Callable[[str], list[int]]:
-    """The package's encoder. Loaded at first use: it takes 0.07 s, which the page's start need not wait for."""
+    """The package's encoder."""
+    return _tokenizer().encode
+
+
+@cache
+def _tokenizer() -> Tokenizer:
+    """The package's tokenizer. Loaded at first use: it takes 0.07 s, which the page's start need not wait for."""
     from instant_clip_tokenizer import Tokenizer
 
-    return Tokenizer().encode
+    return Tokenizer()
 
 
 @cache
