@@ -19,6 +19,7 @@ from .events_stream import events_router
 from .gate import Gate
 from .gatekeeper import Gatekeeper
 from .inputs_routes import inputs_router
+from .inspect_routes import inspect_router
 from .jobs_routes import jobs_router
 from .library_routes import library_router
 from .model_work_routes import model_work_router
@@ -73,6 +74,7 @@ def build_app(studio: Studio, gate: Gate) -> GatedApp:
     app.include_router(model_work_router(studio))
     app.include_router(models_router(studio))
     app.include_router(png_info_router(studio))
+    app.include_router(inspect_router(studio))
     app.include_router(library_router(studio, gate))
     app.include_router(downloads_router(studio, gate))
     app.router.routes.append(OwnFilesOnly("/static", app=PageFiles(directory=PAGE_FILES, check_dir=False)))
