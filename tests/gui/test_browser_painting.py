@@ -192,7 +192,7 @@ def test_a_mask_that_was_not_stored_yet_survives_a_reload(painter: Visit) -> Non
 def test_a_picture_too_large_for_the_model_keeps_its_size_and_only_its_masked_part_is_painted(painter: Visit) -> None:
     large = painter.page.evaluate(f"{SOURCE}.sizeFor({{ width: 3000, height: 2000 }})")
     assert large["inpaint_area"] == "Only masked"
-    assert large["width"] / large["height"] == pytest.approx(1.5, abs=0.2)
+    assert large["width"] * large["height"] < 200 * 200
     assert painter.page.evaluate(f"{SOURCE}.sizeFor({{ width: 96, height: 64 }})") == {"width": 96, "height": 64}
 
 
