@@ -12,7 +12,7 @@ class Source:
     """What it gives at any path. `tricks`: what it does at the first, second, ... request, "" behaving well: "drop"
     and "stall" after half of what is left, "lie" (says more than it sends), "less" (says less than there is), "busy",
     "page", "refuse", "missing", "elsewhere" (to `onward`), "round" (to itself), "whole" (ignores that only the rest was
-    asked for).
+    asked for). `pages`: what it says at other paths.
     """
 
     content: bytes
@@ -21,6 +21,7 @@ class Source:
     headers: dict[str, str] = field(default_factory=dict)
     tricks: list[str] = field(default_factory=list)
     onward: str = ""
+    pages: dict[str, bytes] = field(default_factory=dict)
     asked: list[dict[str, str]] = field(default_factory=list)
     given: int = 0
 
@@ -52,6 +53,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         source = self.source
+        if page := source.pages.get(self.path):
+            self._head(200, {"Content-Type": "application/json"}, len(page))
+            return self._send(page)
         source.asked.append({name.lower(): value for name, value in self.headers.items()})
         trick = source.tricks.pop(0) if source.tricks else ""
         status = {"busy": 503, "refuse": 401, "missing": 404, "elsewhere": 302, "round": 302}.get(trick)

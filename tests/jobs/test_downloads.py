@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import pickle
 import zipfile
@@ -13,9 +14,10 @@ import pytest
 import torch
 from safetensors.torch import save
 
+from modules.catalog.beside import read_civitai, trained_words
 from modules.core.errors import UserError
 from modules.core.files import Folders
-from modules.jobs.downloads import transfer
+from modules.jobs.downloads import civitai, transfer
 from modules.jobs.downloads.downloads import Downloads
 from modules.jobs.downloads.transfer import Pace
 from tests.jobs.painting import folders_in, until
@@ -206,3 +208,19 @@ def test_the_same_file_is_not_fetched_twice_at_once(downloads) -> None:
         with pytest.raises(UserError, match="already"):
             downloads.add(source.address())
         end_of(downloads, download)
+
+
+@pytest.mark.parametrize("right", [True, False], ids=["the right hash", "another hash"])
+def test_what_civitai_says_of_a_file_is_checked_and_kept_beside_it(
+    downloads, folders, monkeypatch, right: bool
+) -> None:
+    said = SHA256.upper() if right else "0" * 64
+    page = {"trainedWords": ["paper cut"], "files": [{"name": "cut.safetensors", "hashes": {"SHA256": said}}]}
+    with Source(LORA, name='attachment; filename="cut.safetensors"') as source:
+        source.pages["/api/v1/model-versions/17"] = json.dumps(page).encode()
+        monkeypatch.setattr(civitai, "SITE", source.address("").rstrip("/"))
+        one = end_of(downloads, downloads.add(source.address("api/download/models/17?type=Model")))
+    model = folders.loras[0] / "cut.safetensors"
+    assert model.exists() == right
+    assert ("is not the file that was promised" in one["message"]) == (not right)
+    assert trained_words(read_civitai(model)) == (["paper cut"] if right else [])

@@ -19,8 +19,9 @@ from ...core.errors import Stopped, UserError
 from ...core.files import Folders
 from ..queue import NotFound
 from .address import address_of
+from .civitai import keep_page, page_of, sha256_in
 from .placing import put_in_place, recognised_file
-from .record import PART, Download, arrived, noted
+from .record import PART, Download, bytes_there, noted
 from .transfer import PATIENT, Pace, Told, Transfer
 
 log = logging.getLogger("easel.jobs")
@@ -134,15 +135,15 @@ class Downloads:
                 one = self._known.get(download)
                 if self._closing or one is None or one.state != "waiting":
                     continue
-                steps = _Steps(one, self._place / one.id, self._changed)
-                transfer = steps.transfer(self._keys(), self._pace)
+                steps = _Steps(one, self._place / one.id, self._changed, self._keys())
+                transfer = steps.transfer(self._pace)
                 self._transfer = (download, transfer)
             self._fetch(steps, transfer)
 
     def _fetch(self, steps: _Steps, transfer: Transfer) -> None:
         """From the first byte to the model in its folder. A border: whatever goes wrong becomes a sentence."""
         try:
-            steps.fetched(transfer, self._folders)
+            steps.fetched(transfer, self._folders, self._arrived)
         except Stopped:
             steps.change(state="stopped")
         except UserError as error:
@@ -152,10 +153,7 @@ class Downloads:
             steps.change(state="failed", message=f"Something unexpected went wrong: {type(error).__name__}.")
         with self._lock:
             self._transfer = None
-        if steps.now.state == "finished":
-            shutil.rmtree(self._place / steps.now.id, ignore_errors=True)
-            self._arrived()
-        else:
+        if steps.now.state != "finished":
             steps.note()
 
     def _changed(self, one: Download) -> None:
@@ -167,13 +165,15 @@ class Downloads:
 class _Steps:
     """One download while it runs, told to the others now and then."""
 
-    def __init__(self, one: Download, folder: Path, changed: Callable[[Download], None]) -> None:
-        self.now, self._folder, self._changed = one, folder, changed
+    def __init__(
+        self, one: Download, folder: Path, changed: Callable[[Download], None], keys: Mapping[str, str]
+    ) -> None:
+        self.now, self._folder, self._changed, self._keys = one, folder, changed, keys
         self._told = 0.0
         self._marks: list[tuple[float, int]] = []
 
     def change(self, **facts: Any) -> None:
-        self.now = replace(self.now, speed=0.0, **{"received": arrived(self._folder), **facts})
+        self.now = replace(self.now, speed=0.0, **{"received": bytes_there(self._folder), **facts})
         self._changed(self.now)
 
     def note(self) -> None:
@@ -183,17 +183,18 @@ class _Steps:
         except UserError as error:
             log.warning("A download will not be known after the next start: %s", error)
 
-    def transfer(self, keys: Mapping[str, str], pace: Pace) -> Transfer:
+    def transfer(self, pace: Pace) -> Transfer:
         part = self._folder / PART
-        return Transfer(self.now.url, part, self.now.told, self._heard, self._waits, keys, pace)
+        return Transfer(self.now.url, part, self.now.told, self._heard, self._waits, self._keys, pace)
 
-    def fetched(self, transfer: Transfer, folders: Folders) -> None:
+    def fetched(self, transfer: Transfer, folders: Folders, arrived: Callable[[], None]) -> None:
         """Fetches, checks, recognises and places the file. Raises UserError or Stopped."""
         self.change(state="running", message="", hint="")
+        page = page_of(self.now.url, self._keys)
         file = self._folder / (self.now.told.name or PART)
         if not file.is_file() or file.name == PART:  # else only its place was missing
             told = transfer.run()
-            self.change(state="checking", told=told)
+            self.change(state="checking", told=replace(told, sha256=told.sha256 or sha256_in(page, told.name)))
             if self.now.promised:
                 transfer.check(self.now.promised)
             file = self._folder / told.name
@@ -205,6 +206,9 @@ class _Steps:
                 file.unlink()
             raise
         total, place = file.stat().st_size, put_in_place(file, found, self.now.kind, folders)
+        keep_page(place, page)
+        shutil.rmtree(self._folder, ignore_errors=True)
+        arrived()
         self.change(state="finished", received=total, message="", placed=str(place), known_as=words)
 
     def _waits(self, why: str) -> None:

@@ -73,7 +73,7 @@ class Download:
             raise UserError(f"{folder} cannot be written: {error.strerror}.", hint="Is the disk full?") from error
 
 
-def arrived(folder: Path) -> int:
+def bytes_there(folder: Path) -> int:
     """How many bytes have arrived of the download that a folder is of."""
     part = folder / PART
     return part.stat().st_size if part.exists() else 0
@@ -84,7 +84,7 @@ def noted(folder: Path) -> Download | None:
     try:
         note = json.loads((folder / NOTE).read_text(encoding="ascii"))
         told, facts = Told(**note.pop("told")), {name: str(note[name]) for name in NOTED}
-        received = arrived(folder)
+        received = bytes_there(folder)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     if facts["state"] not in ("stopped", "failed"):
