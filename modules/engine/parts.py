@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -91,15 +91,31 @@ def _files(run: Run, whole: GenerationRequest, first: int) -> Iterator[None]:
     inputs, each = run.inputs, whole.pictures // len(whole.files)
     for number, name in enumerate(whole.files):
         run.stop.check()
-        key = f"file {number + 1}"
+        key, masked = f"file {number + 1}", f"mask {number + 1}"
         try:
             pixels, text, run.source = opened(run, name)
+            own = {key: pixels}
+            if whole.mask_files:
+                own[masked] = opened(run, mask_for(name, whole.mask_files))[0]
             request = _about(whole, pixels, text)
         except UserError as error:
             left_out(run, Path(name).name, error)
             continue
-        run.inputs = lambda picture, key=key, pixels=pixels: pixels if picture == key else inputs(picture)
-        yield from _loops(run, request.model_copy(update={"init_image": key, "batch_files": ""}), first + number * each)
+        run.inputs = lambda picture, own=own: own[picture] if picture in own else inputs(picture)
+        named = {"init_image": key, "mask": masked if masked in own else whole.mask}
+        request = request.model_copy(update={**named, "batch_files": "", "batch_masks": ""})
+        yield from _loops(run, request, first + number * each)
+
+
+def mask_for(name: str, masks: Sequence[str]) -> str:
+    """Which of the masks is meant for a file: the only one that there is, else the one that is named like it.
+
+    Raises UserError when there is none.
+    """
+    for mask in masks:
+        if len(masks) == 1 or Path(mask).stem == Path(name).stem:
+            return mask
+    raise UserError("No mask is named like it.", hint="Name each mask like its picture, or give a single one for all.")
 
 
 def left_out(run: Run, file: str, error: UserError) -> None:

@@ -49,21 +49,22 @@ def mask_levels(pixels: numpy.ndarray, width: int, height: int) -> numpy.ndarray
     return numpy.asarray(Image.fromarray(pixels).convert("L"))
 
 
-def blurred(mask: numpy.ndarray, sigma: float) -> numpy.ndarray:
-    """A mask, uint8 (h, w), blurred by a Gaussian of `sigma` pixels cut off at 2.5 sigma; edges are mirrored.
+def blurred(mask: numpy.ndarray, across: float, down: float) -> numpy.ndarray:
+    """A mask, uint8 (h, w), blurred by a Gaussian of so many pixels across and down, cut off at 2.5 sigma; edges are
+    mirrored.
 
     Only the surroundings of what is not black are computed: where the rest is black, it stays black.
     """
-    reach = int(2.5 * sigma + 0.5)
+    kernels = _gaussian(down), _gaussian(across)
+    reach = max(len(weights) for weights in kernels) // 2
     rectangle = bounds(mask)
     if reach < 1 or rectangle is None:
         return mask
     height, width = mask.shape
     area = _grown(rectangle, 2 * reach, width, height)
     part = mask[area.top : area.bottom, area.left : area.right].astype(numpy.float32)
-    weights = numpy.exp(-(numpy.arange(-reach, reach + 1, dtype=numpy.float64) ** 2) / (2 * sigma**2))
-    weights = (weights / weights.sum()).astype(numpy.float32)
-    part = _convolved(_convolved(part, weights, 0), weights, 1)
+    for axis, weights in enumerate(kernels):
+        part = _convolved(part, weights, axis)
     result = mask.copy()
     result[area.top : area.bottom, area.left : area.right] = numpy.rint(part).clip(0, 255).astype(numpy.uint8)
     return result
@@ -125,6 +126,14 @@ def _stretched(low: int, high: int, length: int, limit: int) -> tuple[int, int]:
     low, high = low - over, high - over
     under = max(0, -low)
     return low + under, min(high + under, limit)
+
+
+def _gaussian(sigma: float) -> numpy.ndarray:
+    """The weights of a Gaussian as far as 2.5 sigma on both sides; a single one where that is less than a pixel."""
+    reach = int(2.5 * sigma + 0.5)
+    places = numpy.arange(-reach, reach + 1, dtype=numpy.float64)
+    weights = numpy.exp(-(places**2) / (2 * sigma**2)) if reach else numpy.ones(1)
+    return (weights / weights.sum()).astype(numpy.float32)
 
 
 def _convolved(levels: numpy.ndarray, weights: numpy.ndarray, axis: int) -> numpy.ndarray:

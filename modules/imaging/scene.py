@@ -99,7 +99,8 @@ def whole_mask(width: int, height: int, mask: numpy.ndarray | None, request: Gen
         levels = 255 - levels
     if request.outpaints:
         levels = extended_mask(levels, outpainted(request))
-    return blurred(levels, request.mask_blur) if levels.any() else None
+    down = request.mask_blur if request.mask_blur_y < 0 else request.mask_blur_y
+    return blurred(levels, request.mask_blur, down) if levels.any() else None
 
 
 def painted_part(

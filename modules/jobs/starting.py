@@ -45,5 +45,5 @@ def _with_files(request: GenerationRequest, inputs: InputPictures) -> Generation
             f"{unknown[0][:60]!r} cannot be taken from a file's text.", hint=f"There are: {', '.join(TEXT_PARTS)}."
         )
     files = listed(request.files, [name for name in request.files if inputs.has(name)])
-    changed = {"batch_files": "\n".join(files), "init_image": ""}
+    changed = {"batch_files": "\n".join(files), "init_image": "", "batch_masks": "\n".join(listed(request.mask_files))}
     return GenerationRequest.checked({**request.model_dump(exclude_unset=True), **changed})

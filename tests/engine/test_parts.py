@@ -112,6 +112,24 @@ class TestFiles:
         assert numpy.array_equal(made[0].pixels, alone.pixels)
         assert entry(made[0], "Init image hash") == entry(alone, "Init image hash")
 
+    def test_masks_are_found_by_the_names_of_their_files_and_a_single_one_is_for_all(self, engine, folder):
+        masks = folder / "masks"
+        masks.mkdir()
+        for name, side in (("one", slice(0, 16)), ("three", slice(48, 64))):
+            levels = numpy.zeros((34 if name == "three" else 32, 64, 3), numpy.uint8)
+            levels[:, side] = 255
+            (masks / f"{name}.png").write_bytes(encode(levels, "png")[0])
+        given = {"batch_files": self.files(folder, "one.png", "two.jpg", "three.webp"), "mask_blur": 0, "steps": 1}
+        given |= {"inpaint_area": "Only masked", "inpaint_full_res_padding": 0}
+        events = told(engine, batch_masks=self.files(masks, "one.png", "three.png"), **given)
+        first, last = pictures(events)
+        assert (first.source, last.source) == ("one", "three")
+        assert (first.pixels[:, 16:] == PIXELS[:32, 16:]).all() and (first.pixels[:, :16] != PIXELS[:32, :16]).any()
+        assert [event.message[:19] for event in events if isinstance(event, Noticed)] == ["two.jpg is left out"]
+        for_all = told(engine, batch_masks=self.files(masks, "one.png"), **given)
+        assert [one.source for one in pictures(for_all)] == ["one"]
+        assert "The mask has 64 x 32 pixels, but the picture 64 x 33" in str(for_all)
+
     def test_kept_pictures_can_be_listed_too(self, engine, picture, folder):
         made = pictures(told(engine, batch_files=f"{picture}\n{folder / 'one.png'}"))
         assert [one.source for one in made] == [picture, "one"]

@@ -21,35 +21,42 @@ def with_square(height: int = 60, width: int = 80, box: tuple[int, int, int, int
 def test_a_blur_is_a_gaussian_cut_off_at_two_and_a_half_sigma() -> None:
     dot = numpy.zeros((41, 41), numpy.uint8)
     dot[20, 20] = 255
-    edge = blurred(numpy.tile(numpy.repeat([0, 255], 20).astype(numpy.uint8), (40, 1)), 4)[20]
+    edge = blurred(numpy.tile(numpy.repeat([0, 255], 20).astype(numpy.uint8), (40, 1)), 4, 4)[20]
     places = numpy.arange(-10, 11)
     weights = numpy.exp(-(places**2) / 32)
     expected = numpy.cumsum(weights / weights.sum()) * 255
     assert numpy.abs(edge[10:31] - expected[: len(edge[10:31])]).max() <= 0.51
     assert edge[9] == 0
-    assert blurred(dot, 1)[20, 20] == round(255 * (1 / numpy.exp(-(numpy.arange(-3, 4) ** 2) / 2).sum()) ** 2)
+    assert blurred(dot, 1, 1)[20, 20] == round(255 * (1 / numpy.exp(-(numpy.arange(-3, 4) ** 2) / 2).sum()) ** 2)
+
+
+def test_a_blur_may_be_another_one_up_and_down() -> None:
+    soft = blurred(with_square(), 0, 4)
+    assert (soft[30, 30:50] > 250).all() and not soft[30, :30].any()
+    assert 0 < soft[17, 40] < 255
+    assert numpy.array_equal(blurred(with_square().T, 4, 0), soft.T)
 
 
 def test_a_blur_at_the_edge_of_the_picture_mirrors_it() -> None:
     mask = with_square(box=(0, 0, 12, 60))
-    assert blurred(mask, 4)[30, 0] == 255
+    assert blurred(mask, 4, 4)[30, 0] == 255
     white = numpy.full((5, 7), 255, numpy.uint8)
-    assert numpy.array_equal(blurred(white, 30), white)
+    assert numpy.array_equal(blurred(white, 30, 30), white)
 
 
 def test_without_blur_or_without_white_nothing_changes() -> None:
     mask = with_square()
-    assert blurred(mask, 0) is mask
+    assert blurred(mask, 0, 0) is mask
     black = numpy.zeros((4, 4), numpy.uint8)
-    assert blurred(black, 4) is black
+    assert blurred(black, 4, 4) is black
 
 
 def test_computing_only_the_surroundings_gives_what_the_whole_would() -> None:
     """A speck far away makes the part that is computed larger, and must not change the rest."""
     mask = with_square(200, 300)
-    alone = blurred(mask, 3)
+    alone = blurred(mask, 3, 3)
     mask[-1, -1] = 1
-    assert numpy.array_equal(blurred(mask, 3)[:150, :250], alone[:150, :250])
+    assert numpy.array_equal(blurred(mask, 3, 3)[:150, :250], alone[:150, :250])
 
 
 def test_bounds_hold_all_that_is_not_black() -> None:

@@ -37,6 +37,19 @@ class Masking(BaseModel):
         tabs=(INPAINT,),
         help="How softly the mask ends, in pixels.",
     )
+    mask_blur_y: int = param(
+        -1,
+        ge=-1,
+        le=512,
+        slider=(-1, 64, 1),
+        label="Mask blur, vertical",
+        infotext="Mask blur Y",
+        written="changed",
+        needs="has_mask",
+        group="mask",
+        tabs=(INPAINT,),
+        help="Where it is to be another one up and down than to the sides. -1: the same.",
+    )
     mask_mode: str = param(
         MASK_MODES[0],
         choices=MASK_MODES,

@@ -53,8 +53,18 @@ class Repeating(BaseModel):
         label="Files to start from",
         infotext="",
         group="files",
-        tabs=(IMG2IMG, EXTRAS),
+        tabs=(IMG2IMG, INPAINT, EXTRAS),
         help="One a line: a picture's file, a folder of them, or the id of a kept picture. Each is taken in turn.",
+    )
+    batch_masks: str = param(
+        "",
+        max_length=MOST_LETTERS,
+        label="Folder of masks",
+        infotext="",
+        group="files",
+        tabs=(INPAINT,),
+        help="For files to start from: the mask that is named like a file is used for it. A single mask is for them "
+        "all. White is painted anew.",
     )
     batch_output: str = param(
         "",
@@ -62,7 +72,7 @@ class Repeating(BaseModel):
         label="Folder for the results",
         infotext="",
         group="files",
-        tabs=(IMG2IMG, EXTRAS),
+        tabs=(IMG2IMG, INPAINT, EXTRAS),
         help="Inside outputs, or absolute. The results are named like their files. Empty: the usual folder.",
     )
     batch_png_info: str = param(
@@ -71,7 +81,7 @@ class Repeating(BaseModel):
         label="Taken from each file's text",
         infotext="",
         group="files",
-        tabs=(IMG2IMG,),
+        tabs=(IMG2IMG, INPAINT),
         help=f"Settings in the file that are used for it, with commas between: {', '.join(TEXT_PARTS)}. "
         "Its prompts are put behind yours.",
     )
@@ -79,9 +89,18 @@ class Repeating(BaseModel):
     @property
     def files(self) -> tuple[str, ...]:
         """What `batch_files` lists."""
-        return tuple(line.strip() for line in self.batch_files.splitlines() if line.strip())
+        return _lines(self.batch_files)
+
+    @property
+    def mask_files(self) -> tuple[str, ...]:
+        """What `batch_masks` lists."""
+        return _lines(self.batch_masks)
 
     @property
     def loops(self) -> bool:
         """Whether results are started from again."""
         return self.loopback > 1
+
+
+def _lines(text: str) -> tuple[str, ...]:
+    return tuple(line.strip() for line in text.splitlines() if line.strip())

@@ -669,7 +669,7 @@ class Source extends HTMLElement {
   askPart() {
     if (!this.masks) return;
     const { values } = form(this.tab);
-    const wanted = ["init_image", "mask", "mask_mode", "mask_blur", "inpaint_area", "inpaint_full_res_padding", "width", "height"];
+    const wanted = ["init_image", "mask", "mask_mode", "mask_blur", "mask_blur_y", "inpaint_area", "inpaint_full_res_padding", "width", "height"];
     const outpaint = Object.keys(SIDES).map((side) => `outpaint_${side}`);
     const sent = Object.fromEntries([...wanted, ...outpaint].map((name) => [name, values[name]]));
     if (!values.mask || values.inpaint_area !== ONLY_MASKED) {
