@@ -35,6 +35,7 @@ class Override(BaseModel):
     variant: str = Field("", max_length=40)
     prediction_type: Literal["epsilon", "v_prediction"] | None = None
     zero_terminal_snr: bool | None = None
+    use_ema: bool | None = None
     native_size: int | None = Field(None, ge=8, le=8192, multiple_of=8)
     recommended: Recommended = Recommended()
 
@@ -135,12 +136,15 @@ def companions(model: Path) -> list[Path]:
 
 
 class Training(BaseModel):
-    """The facts of a checkpoint's `.yaml` that its tensors do not tell. `heads`: of attention, in the UNet."""
+    """The facts of a checkpoint's `.yaml` that its tensors do not tell. `heads`: of attention, in the UNet. `use_ema`:
+    the smoothed weights are taken where the file has them beside the others.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     prediction_type: Literal["epsilon", "v_prediction"] | None = None
     zero_terminal_snr: bool | None = None
+    use_ema: bool | None = None
     heads: int | None = Field(None, ge=1, le=1024)
 
 
@@ -160,8 +164,9 @@ def read_training(model: Path) -> Training:
         heads = unet.get("num_heads")
         prediction = {"v": "v_prediction", "eps": "epsilon"}.get(told) if isinstance(told, str) else None
         zero = next((params[word] for word in ZERO_SNR if isinstance(params.get(word), bool)), None)
+        smoothed = params["use_ema"] if isinstance(params.get("use_ema"), bool) else None
         heads = heads if isinstance(heads, int) and heads > 0 else None
-        return Training(prediction_type=prediction, zero_terminal_snr=zero, heads=heads)
+        return Training(prediction_type=prediction, zero_terminal_snr=zero, use_ema=smoothed, heads=heads)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         what = f"{path.name} cannot be read as a model's configuration."
         raise UserError(what, hint="Mend it, or delete it.") from error

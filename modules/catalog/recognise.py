@@ -72,7 +72,7 @@ def with_everything(path: Path, found: Found, card: Card = EMPTY) -> Recognised:
     training = read_training(path) if detection.kind in LOADED else Training()
     facts = _facts(declared, found, hint, training, own)
     said = (own.family, own.variant, own.prediction_type, own.native_size)
-    overridden = any(said) or own.zero_terminal_snr is not None
+    overridden = any(said) or any(one is not None for one in (own.zero_terminal_snr, own.use_ema))
     return Recognised(_named(detection, found, hint, training, own), facts, overridden)
 
 
@@ -92,6 +92,7 @@ def _facts(declared: Declared, found: Found, hint: Hint, training: Training, own
             "zero_terminal_snr": _first(
                 own.zero_terminal_snr, training.zero_terminal_snr, declared.zero_terminal_snr, zero_snr
             ),
+            "use_ema": bool(_first(own.use_ema, training.use_ema, declared.use_ema)),
             "native_size": own.native_size or declared.native_size or hint.native_size,
             "unet": unet,
             "recommended": _over(own.recommended, _over(declared.recommended, hint.recommended)),
@@ -117,6 +118,8 @@ def _named(detection: Detection, found: Found, hint: Hint, training: Training, o
         reasons.append(f"the .yaml beside it says {training.prediction_type}")
     if training.zero_terminal_snr:
         reasons.append("the .yaml beside it says zero terminal SNR")
+    if training.use_ema:
+        reasons.append("the .yaml beside it asks for EMA weights, where there are such")
     if hint.variant == "kontext":
         detection = replace(detection, variant=hint.variant)
     if own.family or own.variant:

@@ -52,7 +52,7 @@ FIELDS = {
     "preferred_weight": "preferred weight",
     "vae": "vae",
 }
-OWN_FIELDS = ("family", "variant", "prediction_type", "zero_terminal_snr", "native_size", "recommended")
+OWN_FIELDS = ("family", "variant", "prediction_type", "zero_terminal_snr", "use_ema", "native_size", "recommended")
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,7 @@ class Entry:
             "kind": self.kind,
             "name": self.model.name,
             "folder": self.folder,
+            "format": self.model.path.suffix.lower().removeprefix("."),
             "family": family.name if family else "",
             "variant": self.model.variant,
             "size": self.model.size,
@@ -256,7 +257,7 @@ class Collection:
 
     def _placed(self, path: Path) -> str:
         self.look_again()
-        return _id(path)
+        return id_of(path)
 
     def _looked_at(self, kind: str, roots: list[Path]) -> list[Entry]:
         """The entries of a kind. Files that were never read are for as long as patience lasts; the rest is read in the
@@ -322,7 +323,7 @@ class Collection:
                     for kind in KINDS:
                         self._known.pop((kind, path), None)
                 self._forget()
-        self._changed(_id(path))
+        self._changed(id_of(path))
 
 
 def _entry(kind: str, model: ModelFile, names: Names) -> Entry:
@@ -330,8 +331,9 @@ def _entry(kind: str, model: ModelFile, names: Names) -> Entry:
     card = read_card(model.path) if f"{model.path.stem}.json" in there else Card()
     picture = preview_of(model.path, there)
     version = int(picture.stat().st_mtime) if picture and picture.exists() else None
-    return Entry(_id(model.path), kind, model, card, version)
+    return Entry(id_of(model.path), kind, model, card, version)
 
 
-def _id(path: Path) -> str:
+def id_of(path: Path) -> str:
+    """What the page and the API call a model file."""
     return hashlib.sha256(os.fsencode(path)).hexdigest()[:ID_DIGITS]

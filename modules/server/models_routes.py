@@ -51,7 +51,7 @@ def models_router(studio: Studio) -> APIRouter:
     def write(model: ModelId, values: Sent) -> Json:
         """Changes what its owner wrote about a model: description, notes, trigger_words, negative_text,
         preferred_weight, vae; and what its owner knows better: family, variant, prediction_type, zero_terminal_snr,
-        native_size, recommended (steps, cfg_scale, sampler, schedule, negative_prompt).
+        use_ema, native_size, recommended (steps, cfg_scale, sampler, schedule, negative_prompt).
         """
         shelf.write(model, values)
         return Json(shelf.details(model))

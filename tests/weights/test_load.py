@@ -10,7 +10,10 @@ import numpy as np
 import pytest
 import torch
 from safetensors.numpy import load_file, save_file
+from safetensors.torch import load_file as load_torch_file
+from safetensors.torch import save_file as save_torch_file
 
+from modules.catalog.beside import write_card
 from modules.catalog.scan import examine
 from modules.core.errors import UserError
 from modules.weights.load import load_checkpoint, with_vae
@@ -117,6 +120,23 @@ def test_extra_tensors_are_ignored(tmp_path, tensors, weights, prompt_chunk):
     assert torch.equal(computed(loaded, prompt_chunk), computed(weights, prompt_chunk))
 
 
+@pytest.mark.parametrize("asked", ["yaml", "card"])
+def test_smoothed_weights_are_taken_where_they_are_asked_for(tmp_path, tensors, weights, asked):
+    path = tmp_path / "both.safetensors"
+    plain = {name: tensor for name, tensor in tensors.items() if name.startswith(UNET)}
+    twins = {"model_ema." + name.removeprefix("model.").replace(".", ""): plain[name] / 2 for name in plain}
+    save_file({**tensors, **twins}, path, METADATA)
+    assert torch.equal(load_checkpoint(path).unet.conv_in.weight, weights.unet.conv_in.weight)
+    if asked == "yaml":
+        path.with_suffix(".yaml").write_text("model: {params: {use_ema: true}}")
+    else:
+        write_card(path, {"easel": {"use_ema": True}})
+    smoothed = load_checkpoint(path)
+    for ours, theirs in zip(smoothed.unet.parameters(), weights.unet.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs / 2, rtol=0, atol=1e-6)
+    assert torch.equal(smoothed.vae.decoder.conv_in.weight, weights.vae.decoder.conv_in.weight)
+
+
 def test_text_encoder_names_of_old_files_are_known(tmp_path, tensors, weights, prompt_chunk):
     old = {name.replace(".text_model.", "."): tensor for name, tensor in tensors.items()}
     save_file(old, tmp_path / "old.safetensors", METADATA)
@@ -142,6 +162,20 @@ def test_other_storage_formats_are_cast(tmp_path, tensors, weights, prompt_chunk
     save_file({name: tensor.astype(dtype) for name, tensor in tensors.items()}, tmp_path / "a.safetensors", METADATA)
     loaded = computed(load_checkpoint(tmp_path / "a.safetensors"), prompt_chunk)
     torch.testing.assert_close(loaded, computed(weights, prompt_chunk), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float8_e4m3fn, torch.float8_e5m2], ids=str)
+def test_storage_that_numpy_does_not_know_is_read_to_the_bit(tmp_path, toy, dtype):
+    rounded = {name: tensor.to(dtype) for name, tensor in load_torch_file(toy).items()}
+    save_torch_file(rounded, tmp_path / "small.safetensors", METADATA)
+    loaded = load_checkpoint(tmp_path / "small.safetensors")
+    found = {"conv_in": loaded.unet.conv_in.weight, "bias": loaded.vae.decoder.conv_out.bias}
+    assert torch.equal(found["conv_in"], rounded[UNET + "input_blocks.0.0.weight"].float())
+    assert torch.equal(found["bias"], rounded[VAE + "decoder.conv_out.bias"].float())
+    assert torch.equal(
+        loaded.text_encoder.embeddings.token_embedding.weight,
+        rounded[TEXT + "embeddings.token_embedding.weight"].float(),
+    )
 
 
 def test_weights_that_begin_at_an_odd_byte_are_read(tmp_path, toy, weights, prompt_chunk):

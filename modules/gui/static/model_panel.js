@@ -1,5 +1,8 @@
 // Beside the models: what is known of the chosen one, and what its owner says of it.
 import { el, iconButton } from "./element.js";
+import { field, list } from "./model_fields.js";
+import { openMerge } from "./model_merge.js";
+import { openConvert, openExtractVae } from "./model_tools.js";
 import { addWords, toggle, use } from "./model_use.js";
 import { ask } from "./server.js";
 import { shelf, size } from "./shelf.js";
@@ -9,6 +12,7 @@ import { form, refill } from "./values.js";
 const FAMILIES = [["", "As found"], ["sd1", "SD 1.x"], ["sd2", "SD 2.x"], ["sdxl", "SDXL"], ["sd3", "SD 3"], ["flux", "FLUX"]];
 const VARIANTS = ["", "base", "inpainting", "pix2pix", "refiner"].map((name) => [name, name || "As found"]);
 const NOISE_SCHEDULES = [["", "As found"], ["false", "Default"], ["true", "Zero Terminal SNR"]];
+const WEIGHTS = [["", "As found"], ["false", "Plain"], ["true", "EMA, where there are such"]];
 const PREDICTIONS = [["", "As found"], ["epsilon", "Noise (epsilon)"], ["v_prediction", "v"]];
 const VERBS = { checkpoint: "Load", VAE: "Use", LoRA: "In / out of the prompt", embedding: "In / out of the prompt" };
 
@@ -36,10 +40,17 @@ export function modelPanel(attempt) {
       if (now === told) return;
       told = now;
       element.classList.toggle("inspector-none", !model);
-      if (!model) return element.replaceChildren(el("p", { class: "quiet" }, "Click a checkpoint to load it, a LoRA or an embedding to put it into the prompt. What is known of it stands here then."));
+      if (!model) return element.replaceChildren(...nothing());
       element.replaceChildren(...head(model, acts), ...(details ? body(details, acts) : []));
     },
   };
+}
+
+function nothing() {
+  return [
+    el("p", { class: "quiet" }, "Click a checkpoint to load it, a LoRA or an embedding to put it into the prompt. What is known of it stands here then."),
+    el("div", { class: "model-tools" }, el("button", { type: "button", class: "button", id: "models_merge", onclick: () => openMerge() }, "Merge checkpoints…")),
+  ];
 }
 
 function head(model, acts) {
@@ -96,6 +107,7 @@ function body(model, acts) {
     model.card_problem && el("p", { class: "model-problem-text" }, model.card_problem),
     el("p", { class: "model-why" }, el("b", {}, "Told by: "), model.reason),
     words(model, acts),
+    tools(model),
     ...fields(model, acts),
     model.kind === "checkpoint" && settings(model, acts),
     ["checkpoint", "LoRA"].includes(model.kind) && override(model, acts),
@@ -112,6 +124,23 @@ function words(model, { attempt }) {
   if (!shown.length) return null;
   const chips = shown.slice(0, 24).map((word) => el("button", { type: "button", class: "model-chip", title: "Put it into the prompt", onclick: () => attempt(() => addWords(word)) }, word));
   return el("div", { class: "model-words" }, el("span", { class: "model-label" }, offered.length ? "Trigger words" : "Trained on"), ...chips);
+}
+
+/** What can be made of it. A pickle should become safetensors; one that is refused cannot be read at all. */
+function tools(model) {
+  const readable = model.tensors > 0;
+  if (!readable) return null;
+  const checkpoint = model.kind === "checkpoint" && model.family;
+  const pickle = model.format !== "safetensors";
+  const button = (id, label, open) => el("button", { type: "button", class: "button", id, onclick: () => open(model) }, label);
+  return el(
+    "div",
+    { class: "model-tools" },
+    pickle && el("p", { class: "model-why" }, el("b", {}, `A pickle (.${model.format}). `), "It is opened without running anything in it. As safetensors it holds nothing but numbers, and opens faster."),
+    button("model_convert", pickle ? "Convert to safetensors…" : "Convert…", openConvert),
+    checkpoint && button("model_merge", "Merge…", openMerge),
+    checkpoint && button("model_vae", "Extract VAE…", openExtractVae),
+  );
 }
 
 function fields(model, { save }) {
@@ -169,6 +198,7 @@ function override(model, { save }) {
     field("Family", list(FAMILIES, own.family ?? "", (value) => save({ family: value }))),
     checkpoint && field("Variant", list(VARIANTS, own.variant ?? "", (value) => save({ variant: value }))),
     checkpoint && field("Predicts", list(PREDICTIONS, own.prediction_type ?? "", (value) => save({ prediction_type: value || null }))),
+    checkpoint && field("Weights", list(WEIGHTS, `${own.use_ema ?? ""}`, (value) => save({ use_ema: value ? value === "true" : null }))),
     checkpoint && field("Noise schedule", list(NOISE_SCHEDULES, `${own.zero_terminal_snr ?? ""}`, (value) => save({ zero_terminal_snr: value ? value === "true" : null }))),
   );
 }
@@ -202,13 +232,3 @@ function group(title, ...children) {
 }
 
 const open = new Set(); // groups that were opened stay so for the next model
-
-function field(label, input) {
-  return el("label", { class: "model-field" }, el("span", { class: "model-label" }, label), input);
-}
-
-function list(choices, chosen, changed) {
-  const box = el("select", {}, ...choices.map(([value, label]) => el("option", { value, selected: value === chosen }, label)));
-  box.addEventListener("change", () => changed(box.value));
-  return box;
-}

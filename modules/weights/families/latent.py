@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from transformers.models.clip.configuration_clip import CLIPTextConfig
 from transformers.models.clip.modeling_clip import CLIPTextModel
 
+from ...catalog.contents import ema_twins
 from ...catalog.declared import Declared
 from ...catalog.families import Family
 from ...core.errors import UserError
@@ -21,11 +22,18 @@ VAE = "first_stage_model."
 
 
 def unet(shapes: Shapes, family: Family, declared: Declared) -> tuple[nn.Module, Original]:
-    """The UNet without weights (call under the meta device), and the original name of each of its parameters."""
+    """The UNet without weights (call under the meta device), and the original name of each of its parameters: of its
+    smoothed twin, where the file has one and that is wanted.
+    """
     inner = below(shapes, UNET)
     module = UNet2DConditionModel(**unet_config(inner, declared.unet, family.unet_heads))
-    names = unet_names(inner)
-    return module, lambda name: UNET + original_name(name, names)
+    names, twins = unet_names(inner), ema_twins(shapes) if declared.use_ema else {}
+
+    def original(name: str) -> str:
+        plain = UNET + original_name(name, names)
+        return twins.get(plain, plain)
+
+    return module, original
 
 
 def vae(shapes: Shapes, family: Family, declared: Declared) -> tuple[nn.Module, Original]:
