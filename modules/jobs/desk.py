@@ -9,21 +9,31 @@ from ..core.hooks import Hooks
 from ..core.request import GenerationRequest
 from ..imaging.masks import Rectangle
 from ..imaging.scene import painted_part
+from .database import Database
 from .history import History
 from .inputs import InputPicture, InputPictures
 from .masks import made_mask, offered_masks
 from .queue import NotFound
 from .starting import started
+from .tidying import Tidying
 
 
 class InputDesk:
-    """Takes pictures into the store of inputs, from files and from the history, and makes masks of them."""
+    """Takes pictures into the store of inputs, from files and from the history, and makes masks of them. Whenever some
+    are brought, but at most once a day, those that nothing needs any more are dropped.
+    """
 
-    def __init__(self, store: InputPictures, history: History, hooks: Hooks) -> None:
+    def __init__(self, store: InputPictures, history: History, hooks: Hooks, database: Database) -> None:
         self.store, self._history, self._hooks = store, history, hooks
+        self.tidying = Tidying(store, database)
+
+    def close(self, seconds: float = 10.0) -> None:
+        """Waits for what is being tidied up."""
+        self.tidying.close(seconds)
 
     def add(self, content: bytes) -> InputPicture:
         """Stores a picture to start from, or a mask. Raises UserError when it is none."""
+        self.tidying.begin()
         return self.store.add(content)
 
     def from_history(self, picture: int) -> InputPicture:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import logging
+import os
 import re
+import time
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +22,9 @@ from ..imaging.metadata import KEYWORD, read_parameters, storable
 from ..imaging.png import png
 from .queue import NotFound
 
+log = logging.getLogger("easel.jobs")
+
+TOUCHED_EVERY = 3600  # seconds
 _ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -47,7 +54,7 @@ class InputPictures:
         """Stores pixels, uint8 (height, width, 3 or 4)."""
         picture_id = hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes() + infotext.encode()).hexdigest()[:32]
         path = self._path(picture_id)
-        if not path.exists():
+        if not _touched(path):
             try:
                 write_atomically(path, png(pixels, {KEYWORD: infotext} if infotext else {}))
             except OSError as error:
@@ -59,8 +66,8 @@ class InputPictures:
         return InputPicture(picture_id, path, width, height, infotext)
 
     def has(self, picture_id: str) -> bool:
-        """Whether a picture is stored under this id."""
-        return bool(_ID.fullmatch(picture_id)) and self._path(picture_id).is_file()
+        """Whether a picture is stored under this id. To be asked for keeps it from being dropped."""
+        return bool(_ID.fullmatch(picture_id)) and _touched(self._path(picture_id))
 
     def get(self, picture_id: str) -> InputPicture:
         """Raises NotFound."""
@@ -73,8 +80,31 @@ class InputPictures:
         with Image.open(self.get(picture_id).path) as image:
             return numpy.array(image)
 
+    def drop_untouched(self, since: float, needed: Container[str]) -> int:
+        """Deletes the pictures that nobody brought or asked for since then (seconds since 1970), but for those that
+        are `needed`. How many these are. Raises OSError.
+        """
+        dropped = 0
+        for path in self._folder.glob("??/*.png"):
+            if path.stem not in needed and path.stat().st_mtime < since:
+                path.unlink()
+                dropped += 1
+        return dropped
+
     def _path(self, picture_id: str) -> Path:
         return self._folder / picture_id[:2] / f"{picture_id}.png"
+
+
+def _touched(path: Path) -> bool:
+    """Whether there is such a file; its time is set to now, though not more often than it takes."""
+    try:
+        if path.stat().st_mtime < time.time() - TOUCHED_EVERY:
+            os.utime(path)
+    except FileNotFoundError:
+        return False
+    except OSError as error:  # a disk that cannot be written: then nothing is dropped from it either
+        log.info("%s cannot be touched: %s", path, error)
+    return path.is_file()
 
 
 @functools.lru_cache(maxsize=256)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 
 import numpy
@@ -11,6 +13,8 @@ from modules.core.errors import UserError
 from modules.imaging.save import encode
 from modules.jobs.inputs import InputPictures
 from modules.jobs.queue import NotFound
+from modules.jobs.tidying import UNTOUCHED
+from tests.jobs.painting import PaintingEngine, finished, open_studio
 
 PIXELS = numpy.arange(4 * 6 * 3, dtype=numpy.uint8).reshape(4, 6, 3)
 
@@ -50,3 +54,27 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "inputs").write_text("a file where the folder should be")
     with pytest.raises(UserError, match="cannot be kept in"):
         InputPictures(tmp_path / "inputs").add_pixels(PIXELS)
+
+
+def test_pictures_that_nothing_needs_are_dropped_when_nobody_asked_for_them_in_a_long_time(tmp_path: Path) -> None:
+    with open_studio(tmp_path, PaintingEngine()) as studio:
+        old = time.time() - UNTOUCHED - 1
+        kept = [studio.inputs.store.add_pixels(PIXELS + number) for number in range(6)]
+        painted, erased, batch, listed, asked, _ = kept
+        size = {"width": 64, "height": 64, "steps": 1}
+        jobs = [
+            finished(studio, studio.submit({"init_image": painted.id, "mask": painted.id, **size}, "inpaint").id),
+            finished(studio, studio.submit({"init_image": erased.id, **size}, "img2img").id),
+            finished(studio, studio.submit({"batch_files": batch.id, **size}, "img2img").id),
+        ]
+        finished(studio, studio.submit({"init_image": listed.id, "prompt": "nan", **size}, "img2img").id)
+        for job in jobs:
+            studio.dismiss(job.id)
+        studio.library.put_into_trash(jobs[1].pictures)
+        studio.library.empty_trash()
+        for one in kept:
+            os.utime(one.path, (old, old))
+        studio.inputs.get(asked.id)
+        studio.inputs.tidying.begin()
+        studio.inputs.tidying.close()
+        assert [one.path.exists() for one in kept] == [True, False, True, True, True, False]
