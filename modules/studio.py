@@ -82,7 +82,7 @@ class Studio:
         self.collection = Collection(folders, self._models_changed)
         self.downloads = Downloads(folders, self._keys, self._download_told, self.collection.look_again)
         self._inputs = InputPictures(folders.inputs)
-        self.inputs = InputDesk(self._inputs, self._history, hooks)
+        self.inputs = InputDesk(self._inputs, self._history, hooks, self._database)
         self.styles = Styles(folders.styles_files)
         saver = Saver(folders, settings, hooks, self._history, log_place)
         worker = ThreadWorker(open_engine, log_place)
@@ -112,6 +112,7 @@ class Studio:
         """Ends what runs, saves what is made, lets go of the data folder. Waiting jobs wait for the next start."""
         self._bus.close()
         self.library.index.close(seconds)
+        self.inputs.close(seconds)
         self._dispatcher.close(seconds)
         self._database.close()
         self.downloads.close()
