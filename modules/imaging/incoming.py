@@ -7,10 +7,10 @@ import logging
 from typing import Final
 
 import numpy
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms
 
 from ..core.errors import UserError
-from .opening import opened
+from .opening import opened, upright
 
 log = logging.getLogger("easel.imaging")
 
@@ -39,7 +39,7 @@ def plain_pixels(content: bytes) -> numpy.ndarray:
         if image.format in _PROGRAMS:
             raise UserError(f"{image.format} files are not read.", hint="Save the picture as PNG, JPEG or WebP.")
         image.load()
-        return numpy.array(_in_srgb(_eight_bits(_upright(image))))
+        return numpy.array(_in_srgb(_eight_bits(upright(image))))
 
 
 def _refuse_what_is_no_picture(content: bytes) -> None:
@@ -52,15 +52,6 @@ def _refuse_what_is_no_picture(content: bytes) -> None:
             raise UserError(
                 f"The file is {what}, not a picture made of pixels.", hint="Choose a PNG, JPEG or WebP file."
             )
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    """The picture as its EXIF data says that it should be seen. Broken EXIF data says nothing."""
-    try:
-        return ImageOps.exif_transpose(image)
-    except Exception as error:  # Pillow's EXIF reader raises whatever a broken table leads it to
-        log.info("The EXIF data of a picture cannot be read: %s", error)
-        return image
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:

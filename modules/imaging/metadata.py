@@ -16,7 +16,7 @@ from piexif.helper import UserComment
 from PIL import Image
 
 from .foreign import translated
-from .opening import opened
+from .opening import opened, upright_size
 
 log = logging.getLogger("easel.imaging")
 
@@ -29,7 +29,7 @@ LONGEST_SIDECAR: Final = 1 << 20  # bytes of a text file beside a picture; a lon
 
 @dataclass(frozen=True)
 class Metadata:
-    """What a picture file says without its pixels: the settings text ("" when there is none) and the size as stored."""
+    """What a picture file says without its pixels: the settings text ("" when there is none) and the size, upright."""
 
     text: str
     width: int
@@ -42,7 +42,7 @@ def read_metadata(path: Path) -> Metadata:
     Pixels are not decoded. Raises UserError when the file is no picture.
     """
     with opened(path) as image:
-        return Metadata(_parameters(image) or _sidecar(path), *image.size)
+        return Metadata(_parameters(image) or _sidecar(path), *upright_size(image))
 
 
 def read_parameters(source: Path | bytes) -> str | None:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import io
+import logging
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ..core.errors import UserError
 
+log = logging.getLogger("easel.imaging")
+
+_ORIENTATION, _LYING = 0x0112, (5, 6, 7, 8)  # EXIF's tag, and its values for a quarter turn
 # What Pillow raises for broken files: by design the first three, the others where a decoder trusts what it reads.
 _BROKEN = (
     *(OSError, SyntaxError, EOFError),
@@ -40,3 +44,22 @@ def opened(source: Path | bytes) -> Iterator[Image.Image]:
         raise UserError(f"{name} does not exist.", hint="It may have been moved or deleted.") from error
     except _BROKEN as error:
         raise UserError(f"{name} cannot be read: {error}.", hint="The file may be incomplete or damaged.") from error
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """The picture as its EXIF data says that it should be seen. Broken EXIF data says nothing."""
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception as error:  # Pillow's EXIF reader raises whatever a broken table leads it to
+        log.info("The EXIF data of a picture cannot be read: %s", error)
+        return image
+
+
+def upright_size(image: Image.Image) -> tuple[int, int]:
+    """Width and height of the picture as it should be seen. Pixels are not decoded."""
+    try:
+        lying = "exif" in image.info and image.getexif().get(_ORIENTATION) in _LYING  # else Pillow decodes PNGs to look
+    except Exception as error:  # as above
+        log.info("The EXIF data of a picture cannot be read: %s", error)
+        lying = False
+    return image.size[::-1] if lying else image.size

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from modules.core.errors import UserError
+from modules.imaging.metadata import read_metadata
 from modules.imaging.save import encode, save_picture
 from modules.imaging.thumbnails import thumbnail
 
@@ -43,3 +44,17 @@ def test_a_truncated_picture_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "half.png").write_bytes(encode(WIDE, "png")[0][:300])
     with pytest.raises(UserError, match=r"half\.png cannot be read"):
         thumbnail(tmp_path / "half.png")
+
+
+def test_a_picture_that_lies_on_its_side_is_shown_upright(tmp_path: Path) -> None:
+    path = tmp_path / "photo.jpg"
+    lying = Image.fromarray(WIDE)
+    lying.paste("white", (0, 0, 450, 300))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # a quarter turn clockwise
+    lying.save(path, exif=exif)
+    with Image.open(io.BytesIO(thumbnail(path, 90))) as image:
+        assert image.size == (30, 90)
+        assert image.getpixel((15, 20))[2] > 200 > image.getpixel((15, 70))[2]
+    found = read_metadata(path)
+    assert (found.width, found.height) == (300, 900)

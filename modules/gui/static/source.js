@@ -790,10 +790,10 @@ function arrived(tab, wanted) {
 customElements.define("easel-source", Source);
 customElements.define("easel-looks", Looks);
 
-for (const [tab, order] of [
-  ["img2img", 20],
-  ["inpaint", 30],
+for (const [tab, label, order] of [
+  ["img2img", "img2img", 20],
+  ["inpaint", "Inpaint", 30],
 ]) {
   const receive = ({ input }) => sources.get(tab).take(input);
-  registerTarget({ name: tab, tab, label: tab, order, settings: true, receive });
+  registerTarget({ name: tab, tab, label, order, settings: true, receive });
 }
