@@ -59,6 +59,12 @@ FLOOR = PROBE.format(
     imports="from safetensors import safe_open",
     load="file = safe_open(path, framework='pt'); kept = [file.get_tensor(name).to(dtype) for name in file.keys()]",
 )
+READ = PROBE.format(
+    imports="",
+    load="""with path.open("rb", buffering=0) as file:
+    while file.readinto(buffer):
+        pass""",
+)
 EQUAL = """
 import sys
 from pathlib import Path
@@ -133,12 +139,14 @@ CONFIGS = {
 
 OURS_CAST, THEIRS_CAST, FLOOR_CAST = "ours, cast to fp32", "diffusers, cast to fp32", "floor: every tensor cast to fp32"
 OURS_STORED, THEIRS_STORED = "ours, fp16 kept", "diffusers, fp16 kept"
+FLOOR_STORED = "floor: every byte read once"
 ROWS = {  # row -> (program, dtype)
     OURS_CAST: (OURS, "float32"),
     THEIRS_CAST: (DIFFUSERS, "float32"),
     FLOOR_CAST: (FLOOR, "float32"),
     OURS_STORED: (OURS, "float16"),
     THEIRS_STORED: (DIFFUSERS, "float16"),
+    FLOOR_STORED: (READ, "float16"),
 }
 
 Measured = dict[str, list[tuple[float, float, float]]]
@@ -188,6 +196,7 @@ def _report(measured: Measured, differences: str, size: int, load: float) -> str
     packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "diffusers", "transformers", "safetensors"))
     packages += f", accelerate {version('accelerate')}" if find_spec("accelerate") else ", no accelerate"
     unet, vae, text = differences.split()
+    peak = median(run[2] for run in measured[OURS_CAST]) * 2**30 / (size * 2)
     rows = [
         f"| {row} | {_spread(runs, 0)} | {_spread(runs, 1)} | {_spread(runs, 2)} |" for row, runs in measured.items()
     ]
@@ -198,6 +207,7 @@ def _report(measured: Measured, differences: str, size: int, load: float) -> str
             (OURS_CAST, THEIRS_CAST),
             (OURS_CAST, FLOOR_CAST),
             (OURS_STORED, THEIRS_STORED),
+            (OURS_STORED, FLOOR_STORED),
         )
     ]
     return f"""# Loading a full-size SD 1.5 checkpoint
@@ -216,6 +226,8 @@ programs had most of the machine, and the CPU column says more than the seconds.
 | ratio of medians | seconds | CPU | peak |
 |---|---|---|---|
 {chr(10).join(ratios)}
+
+Cast to fp32, the peak is {peak:.2f} times the weights as loaded.
 
 RSS counts pages of the mapped file, which the system may drop at any time, as well as memory of our own. Kept as fp16,
 our parameters are the mapped file: nothing is copied, and pages are first touched when a network first runs, which

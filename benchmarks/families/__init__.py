@@ -1,0 +1,1 @@
+"""The checkpoints that everyone starts from, made anew of random numbers: loaded, rendered, compared with diffusers."""

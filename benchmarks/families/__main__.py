@@ -1,0 +1,158 @@
+"""Checkpoints that everyone starts from, at full size: recognised, loaded, rendered, and equal to diffusers.
+
+    python -m benchmarks.families [--only NAME ...] [--folder DIR]
+
+Writes each file of random numbers with the true names and kinds of numbers, has it do everything in processes of their
+own without a network, and deletes it. Writes benchmarks/results/families.md. Takes up to 7 GB of disk and 14 GiB of
+memory, for SDXL; half an hour on two cores. What was found of a file is kept in DIR, where a run that broke off goes
+on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from modules.catalog.families import FAMILIES
+from modules.catalog.scan import examine
+from modules.weights.memory import free_memory
+from tests.catalog import architectures
+from tests.catalog.test_detect import write_header
+
+from .files import FILES, Made
+
+ROOT = Path(__file__).parents[2]
+RESULT = ROOT / "benchmarks" / "results" / "families.md"
+DEEP = re.compile(r"_blocks\.([2-9]|\d\d)\.")  # all blocks but two of each kind
+NOT_YET = {
+    "sd3_medium.safetensors": architectures.sd3(),
+    "sd3.5_large.safetensors": architectures.sd3(blocks=38, width=2432, normed=True),
+    "sd3.5_medium.safetensors": architectures.sd3(normed=True, twice=13),
+    "flux1-dev.safetensors": architectures.flux(),
+    "flux1-schnell.safetensors": architectures.flux(guided=False),
+    "flux1-dev-kontext.safetensors": architectures.flux(),
+}
+SPARE, PATIENCE = 2.0, 1800  # GiB left to others; seconds to wait for memory
+
+Row = dict[str, dict[str, Any]]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.families", description=__doc__)
+    parser.add_argument("--only", nargs="+", choices=[made.name for made in FILES], default=[])
+    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "easel-benchmarks" / "families")
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    rows: dict[str, Row] = {}
+    for made in FILES:
+        kept = options.folder / f"{made.name}.row.json"
+        if not kept.exists() and (not options.only or made.name in options.only):
+            kept.write_text(json.dumps(_checked(made, options.folder / "now")))
+        if kept.exists():
+            rows[made.name] = json.loads(kept.read_text())
+    report = _report(rows)
+    if len(rows) == len(FILES):
+        RESULT.write_text(report)
+    print(report)
+
+
+def _checked(made: Made, folder: Path) -> Row:
+    """Everything about one file, which is there only meanwhile."""
+    needed = made.gigabytes * (1 if made.name.endswith(".ckpt") else 2) + 1
+    row: Row = {}
+    try:
+        for check in ("write", "render", "compare"):
+            _wait_for_memory(needed)
+            found = _run(check, folder, made.name)
+            row |= found if check == "compare" else {check: found}
+            print(f"{made.name}: {check}: {found}", flush=True)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return row
+
+
+def _run(check: str, folder: Path, name: str) -> dict[str, Any]:
+    """What a process of its own says. Raises RuntimeError, with its words, if it fails."""
+    command = [sys.executable, "-m", "benchmarks.families.checks", check, str(folder), name]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(done.stderr[-3000:])
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def _wait_for_memory(needed: float) -> None:
+    """Returns when so many GiB are free, and some to spare."""
+    end = time.monotonic() + PATIENCE
+    while (free_memory(torch.device("cpu")) or 2**63) < (needed + SPARE) * 2**30:
+        if time.monotonic() > end:
+            raise SystemExit(f"{needed + SPARE:.0f} GiB of memory did not become free.")
+        time.sleep(5)
+
+
+def _report(rows: dict[str, Row]) -> str:
+    packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "diffusers", "transformers"))
+    lines = [_line(made, rows[made.name]) for made in FILES if made.name in rows]
+    return f"""# The checkpoints that everyone starts from
+
+Made by `python -m benchmarks.families`. Each file is written at full size with random numbers, under the published
+file's names of tensors, shapes and kinds of numbers; pickles with what PyTorch Lightning leaves in them. Then it is
+found by the list of models, loaded by the engine and painted with through the queue (64 x 64, 2 steps, float32), in a
+process that is refused every connection and address.
+
+The last three columns: the largest difference between our network's output, in float32, and that of diffusers' or
+transformers' class, built from the official configuration and filled with the same file by diffusers' own conversion;
+in brackets the spread of that output. UNet: one call at 16 x 8 latents, SDXL's with pooled vector, sizes and crop,
+the refiner's with its aesthetic score. Text: one prompt; SD 1 with clip skip 1 and 2, SD 2 at the last layer but one
+and padded with 0, SDXL both encoders and the pooled vector. VAE: decoder and encoder.
+
+| file | tensors | recognised as | predicts | paints | UNet | text | VAE |
+|---|---|---|---|---|---|---|---|
+{chr(10).join(lines)}
+
+Those that cannot be loaded yet, by the header of a file with two blocks of each kind:
+
+| file | recognised as | who wants to paint with it reads |
+|---|---|---|
+{chr(10).join(_unloadable())}
+
+"Paints": seconds from the request to the finished picture, loading and hashing included, and the largest memory of the
+process. {packages}.
+"""
+
+
+def _unloadable() -> list[str]:
+    """A row for each family that is only recognised."""
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for name, shapes in NOT_YET.items():
+            few = {key: shape for key, shape in shapes.items() if not DEEP.search(key)}
+            model = examine(write_header(Path(folder) / name, few))
+            recognised = f"{FAMILIES[model.family_id].name} {model.variant}"
+            rows.append(f"| `{name}` | {recognised} | {model.problem} |")
+    return rows
+
+
+def _line(made: Made, row: Row) -> str:
+    render, dtypes = row["render"], {entry[0] for entry in made.table.values() if entry[0].startswith("F")}
+    tensors = f"{len(made.table):,} of {' and '.join(sorted(dtypes)).lower()}, {made.gigabytes:.2f} GB"
+    beside = f", with {render['vae']}" if render["vae"] else ""
+    beside += ", with a .yaml" if made.yaml else ""
+    paints = f"{render['seconds']:.0f} s, {render['peak']:.1f} GiB"
+    compared = " | ".join(f"{row[one]['difference']:.0e} ({row[one]['spread']:.2f})" for one in ("unet", "text", "vae"))
+    found = f"{render['recognised']} | {render['predicts']}"
+    return f"| `{made.name}`{beside} | {tensors} | {found} | {paints} | {compared} |"
+
+
+if __name__ == "__main__":
+    main()
