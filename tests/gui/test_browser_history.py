@@ -34,7 +34,7 @@ def visitor(person: Visit, paced: PacedProgram) -> Visit:
         """async () => {
             const { library, EVERYTHING } = await import("/static/library.js");
             document.querySelector("easel-history").selection.none();
-            document.querySelector("easel-history").showEverything();
+            document.querySelector("easel-history").bar.showEverything();
             await library.refresh();
         }"""
     )

@@ -3,6 +3,7 @@ export class Selection extends EventTarget {
   ids = [];
   chosen = new Set();
   cursor = null;
+  touched = false; // whether the pointer is a finger: taps open pictures then, and holding chooses them
   #anchor = null;
 
   /** The list that is chosen from; what is no longer in it is not chosen any more. */
