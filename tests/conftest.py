@@ -15,9 +15,17 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import pytest
 
 from modules.core.files import Folders
+from tests.declarations import declarations_taken_back
 from tests.toy import write_toy_checkpoint
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_file_declares_for_the_next() -> Iterator[None]:
+    """Files of tests run in any order, one worker after another file."""
+    with declarations_taken_back():
+        yield
 
 
 @pytest.fixture(scope="session")

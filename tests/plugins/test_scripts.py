@@ -26,8 +26,7 @@ from modules.plugins.discover import discover
 from modules.plugins.load import load_all
 from modules.studio import Studio
 from tests.conftest import folders_in
-
-from .conftest import declarations_taken_back
+from tests.declarations import declarations_taken_back
 
 PLOT, MATRIX, LIST = "X/Y/Z plot", "Prompt matrix", "Prompts from file or textbox"
 BASE = {"prompt": "a red house", "steps": 2, "seed": 5, "sampler": "Euler", "width": 64, "height": 64}
