@@ -23,8 +23,9 @@ FULL = b"\x80\x02" + b"}" * (2 << 20) + b"."  # two million tables
 
 
 @pytest.fixture
-def process() -> Iterator[PickleProcess]:
-    opened = PickleProcess(seconds=0.5, memory=100 << 20)
+def process(request: pytest.FixtureRequest) -> Iterator[PickleProcess]:
+    """It has a minute, more than a busy machine needs, unless a test waits for the end of its patience."""
+    opened = PickleProcess(seconds=getattr(request, "param", 60.0), memory=100 << 20)
     yield opened
     opened.close()
 
@@ -35,14 +36,13 @@ def _written(path: Path, program: bytes) -> Path:
     return path
 
 
+@pytest.mark.parametrize("process", [2.0], indirect=True)
 def test_a_file_that_computes_without_end_is_refused_and_the_next_one_is_read(process, tmp_path: Path) -> None:
     torch.save({"a": torch.ones(2)}, tmp_path / "good.pt")
     begun = time.monotonic()
-    with pytest.raises(
-        UserError, match=r"endless\.ckpt is refused: reading its table of tensors takes longer than 0.5"
-    ):
+    with pytest.raises(UserError, match=r"endless\.ckpt is refused: reading its table of tensors takes longer than 2"):
         process.header(_written(tmp_path / "endless.ckpt", ENDLESS))
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 30
     assert process.header(tmp_path / "good.pt").tensors["a"].shape == (2,)
 
 
