@@ -23,6 +23,7 @@ SHEETS = (
     "history",
     "models",
     "model_download",
+    "model_tools",
     "compare",
     "png_info",
     "settings",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..catalog.contents import EMA
+from ..catalog.families import FAMILIES
 from ..catalog.header import Header
 from ..catalog.open import read_tensors
 from ..catalog.outcome import nbytes, planned, source
@@ -16,7 +17,7 @@ from ..core.errors import UserError
 from ..core.files import check_room
 from ..core.model_work import BOTH, CONVERT, EMA_ONLY, EXTRACT_VAE, MERGE, PLAIN_ONLY, ModelWork
 from ..core.request import GenerationRequest
-from .collection import Collection, Entry
+from .collection import Collection, Entry, id_of
 from .model_files import checked_name
 
 SUFFIX = ".safetensors"
@@ -25,18 +26,21 @@ LETTERS = {"A": "first", "B": "second", "C": "third"}
 
 @dataclass(frozen=True)
 class Order:
-    """A complete order. `size` is about that of the new file, `free` what its disk has, in bytes; `ema`: whether A has
-    smoothed weights to choose.
+    """A complete order. The new file will be of this kind, in `folder` below the kind's. `size` is about its size,
+    `free` what its disk has, in bytes; `ema`: whether there are smoothed weights to choose.
     """
 
     work: ModelWork
+    kind: str
+    folder: str
     size: int
     free: int
     ema: bool
 
     def as_json(self) -> dict[str, Any]:
-        facts = {"name": self.work.name, "file": self.work.target, "size": self.size, "free": self.free}
-        return {**facts, "ema": self.ema}
+        path = Path(self.work.target)
+        facts = {"id": id_of(path), "kind": self.kind, "name": self.work.name, "folder": self.folder, "file": str(path)}
+        return {**facts, "size": self.size, "free": self.free, "ema": self.ema}
 
 
 def work_request(values: Mapping[str, Any], collection: Collection) -> GenerationRequest:
@@ -45,7 +49,8 @@ def work_request(values: Mapping[str, Any], collection: Collection) -> Generatio
 
 
 def ordered(values: Mapping[str, Any], collection: Collection) -> Order:
-    """What `values`, those of `ModelWork` with any name for each model, come to: the headers of all files are read.
+    """What `values`, those of `ModelWork` with any name or id for each model, come to: all files' headers are read. The
+    new file goes to the first folder of its kind; a converted one into the same folder below that as the old one.
 
     Raises UserError when a model is missing, they do not fit each other, or the new file has no name or no room.
     """
@@ -54,13 +59,19 @@ def ordered(values: Mapping[str, Any], collection: Collection) -> Order:
         raise UserError("A merged model has one set of weights.", hint="Choose the plain ones or the EMA ones.")
     entries = _models(work, collection)
     vae = _usable(collection, "VAE", work.vae) if work.vae else None
-    paths = {letter: str(entry.model.path) for letter, entry in zip(LETTERS.values(), entries, strict=False)}
-    loras = [{**one.model_dump(), "name": str(_usable(collection, "LoRA", one.name).model.path)} for one in work.loras]
+    paths = dict.fromkeys(LETTERS.values(), "") | {
+        field: str(entry.model.path) for field, entry in zip(LETTERS.values(), entries, strict=False)
+    }
+    loras = [{**one.model_dump(), "name": _lora(collection, one.name, entries[0])} for one in work.loras]
     work = ModelWork.checked({**work.model_dump(), **paths, "vae": str(vae.model.path) if vae else "", "loras": loras})
     headers = [read_tensors(entry.model.path) for entry in entries]
     plan = planned(work, [source(header) for header in headers], read_tensors(Path(work.vae)) if vae else None)
-    work = _named(work, entries, collection)
-    return Order(work, nbytes(plan), check_room(Path(work.target), nbytes(plan)), _has_ema(headers))
+    kind = "VAE" if work.tool == EXTRACT_VAE else work.kind
+    folder = entries[0].folder if work.tool == CONVERT else ""
+    name = checked_name(work.name.removesuffix(SUFFIX) or usual_name(work, entries))
+    target = collection.roots(kind)[0] / folder / f"{name}{SUFFIX}"
+    work = work.model_copy(update={"name": name, "target": str(target)})
+    return Order(work, kind, folder, nbytes(plan), check_room(target, nbytes(plan)), _has_ema(headers))
 
 
 def _models(work: ModelWork, collection: Collection) -> list[Entry]:
@@ -80,6 +91,8 @@ def _models(work: ModelWork, collection: Collection) -> list[Entry]:
 def _found(collection: Collection, kind: str, name: str) -> Entry:
     """The file that is meant. Raises UserError when it is not there or is not such a file."""
     entries = collection.entries(kind)
+    if named := next((entry for entry in entries if entry.id == name), None):
+        name = str(named.model.path)
     model = find([entry.model for entry in entries], name)
     if model.kind in ("unknown", "diffusers folder"):
         raise UserError(model.problem or f"{model.name} is not known yet: {model.reason}", hint="Choose another file.")
@@ -94,13 +107,18 @@ def _usable(collection: Collection, kind: str, name: str) -> Entry:
     return entry
 
 
-def _named(work: ModelWork, entries: Sequence[Entry], collection: Collection) -> ModelWork:
-    """The work with the new file's name and place: in the first folder of its kind, where A lies in one below it."""
-    name = checked_name(work.name.removesuffix(SUFFIX) or usual_name(work, entries))
-    kind = "VAE" if work.tool == EXTRACT_VAE else work.kind
-    folder = entries[0].folder if work.tool == CONVERT else ""
-    target = collection.roots(kind)[0] / folder / f"{name}{SUFFIX}"
-    return work.model_copy(update={"name": name, "target": str(target)})
+def _lora(collection: Collection, name: str, first: Entry) -> str:
+    """The path of the LoRA that is meant. Raises UserError when it is not for models like A."""
+    lora, model = _usable(collection, "LoRA", name).model, first.model
+    families = [FAMILIES.get(one.family_id) for one in (lora, model)]
+    if all(families) and families[0] is not families[1]:
+        raise UserError(
+            f"{lora.name} was made for {families[0].name}, but {model.name} is {families[1].name}.",
+            hint="Choose a LoRA of the same family.",
+        )
+    if families[1] is None or not families[1].loadable:
+        raise UserError(f"LoRAs cannot be baked into {model.name} yet.", hint="Leave them out.")
+    return str(lora.path)
 
 
 def usual_name(work: ModelWork, entries: Sequence[Entry]) -> str:

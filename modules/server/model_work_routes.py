@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
+from ..core.errors import UserError
 from ..core.model_work import CONVERT, EXTRACT_VAE, MERGE, MODELS
 from ..studio import Studio
 from .answers import Json
@@ -23,10 +24,13 @@ def model_work_router(studio: Studio) -> APIRouter:
     @router.post("/plan")
     def plan(values: Sent) -> Json:
         """What would come of making a model: the new file's `name`, its `file`, its `size` and what its disk has
-        `free`, in bytes; `ema`: whether there are EMA weights to choose. `tool` is "convert", "merge" or "extract VAE",
-        all else as below.
+        `free`, in bytes; `ema`: whether there are EMA weights to choose; or, as no error, the `message` and `hint` of
+        why it cannot be made. `tool` is "convert", "merge" or "extract VAE", all else as below.
         """
-        return Json(studio.model_order(values).as_json())
+        try:
+            return Json(studio.model_order(values).as_json())
+        except UserError as refused:
+            return Json({"message": refused.message, "hint": refused.hint})
 
     @router.post("/convert")
     def convert(values: Sent) -> Json:

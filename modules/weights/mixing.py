@@ -4,7 +4,7 @@ they are made of only what is being worked on is in memory.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -15,17 +15,27 @@ from ..core.model_work import ADD_DIFFERENCE, ModelWork
 from .lora.bake import Baking
 from .tensors import DTYPES, Mapped
 
+BLOCK = 1 << 18  # numbers
 BOUNDED = {dtype: torch.finfo(dtype).max for dtype in (torch.float16, torch.float8_e4m3fn)}
 
 
 def weighted_sum(a: Tensor, b: Tensor, multiplier: float) -> Tensor:
     """A * (1 - M) + B * M, float32."""
-    return a.float().mul(1 - multiplier).add_(b.float().mul(multiplier))
+    return _blockwise(lambda a, b: a.mul(1 - multiplier).add_(b.mul(multiplier)), a, b)
 
 
 def add_difference(a: Tensor, b: Tensor, c: Tensor, multiplier: float) -> Tensor:
     """A + (B - C) * M, float32."""
-    return b.float().sub(c.float()).mul_(multiplier).add_(a.float())
+    return _blockwise(lambda a, b, c: b.sub(c).mul_(multiplier).add_(a), a, b, c)
+
+
+def _blockwise(formula: Callable[..., Tensor], *parts: Tensor) -> Tensor:
+    """A formula of numbers in float32, computed in blocks that the processor's cache holds: memory is the slow part."""
+    flat = [part.reshape(-1) for part in parts]
+    mixed = torch.empty(parts[0].shape, dtype=torch.float32)
+    for start in range(0, mixed.numel(), BLOCK):
+        mixed.view(-1)[start : start + BLOCK] = formula(*(part[start : start + BLOCK].float() for part in flat))
+    return mixed
 
 
 def cast(numbers: Tensor, dtype: torch.dtype) -> tuple[Tensor, int]:
@@ -33,8 +43,10 @@ def cast(numbers: Tensor, dtype: torch.dtype) -> tuple[Tensor, int]:
     largest = BOUNDED.get(dtype)
     if largest is None or numbers.dtype == dtype or not numbers.numel():
         return numbers.to(dtype), 0
-    cut = int((numbers.float().abs() > largest).sum())
-    return (numbers.float().clamp(-largest, largest) if cut else numbers).to(dtype), cut
+    low, high = numbers.float().aminmax()
+    if low >= -largest and high <= largest:
+        return numbers.to(dtype), 0
+    return numbers.float().clamp(-largest, largest).to(dtype), int((numbers.float().abs() > largest).sum())
 
 
 class Mixture:
@@ -77,8 +89,8 @@ class Mixture:
         """The models' tensors of one name, mixed; where A's reads more channels than the others', in the first ones."""
         parts = [file.tensor(own) for file, own in zip(self._files, planned.names, strict=False)]
         if len(parts) == 1:
-            return parts[0].float().clone() if parts[0].dtype == torch.float32 else parts[0].float()
-        first, others = parts[0].float(), parts[1:]
+            return parts[0].to(torch.float32, copy=True)
+        first, others = parts[0], parts[1:]
         seen = others[0].shape[1] if first.numel() != others[0].numel() else None
         shared = first if seen is None else first[:, :seen]
         others = [other.view(shared.shape) if seen is None else other for other in others]
@@ -87,7 +99,7 @@ class Mixture:
             mixed = add_difference(shared, *others, multiplier)
         else:
             mixed = weighted_sum(shared, *others, multiplier)
-        return mixed if seen is None else torch.cat([mixed, first[:, seen:]], dim=1)
+        return mixed if seen is None else torch.cat([mixed, first[:, seen:].float()], dim=1)
 
     def _converted(self, numbers: Tensor, planned: Planned) -> Tensor:
         converted, cut = cast(numbers.reshape(planned.shape), DTYPES[planned.dtype])

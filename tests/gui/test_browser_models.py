@@ -8,6 +8,7 @@ import pytest
 import torch
 from safetensors.torch import save
 
+import modules.engine.making  # noqa: F401 (it takes seconds, which no job should wait for)
 from tests.catalog import architectures as made
 from tests.catalog.test_detect import write_header
 from tests.jobs.painting import until
@@ -81,3 +82,24 @@ def test_a_model_is_fetched_from_its_address_and_stands_on_the_shelf(shelf):
     page.keyboard.press("Escape")
     page.click("[data-kind=embedding]")
     page.wait_for_selector(".model-cell >> text=mossy")
+
+
+def test_a_checkpoint_is_converted_in_a_sheet_and_can_be_chosen_by_itself(person, paced):
+    page = person.page
+    page.click("#tab_models-button")
+    page.click("[data-kind=checkpoint]")
+    page.click(".model-cell[aria-label=toy] .model-more", force=True)
+    page.click("#model_convert")
+    page.wait_for_selector("#models_tool .tool-go:enabled")
+    assert not page.is_visible("#tool_ema")
+    page.fill("#tool_name", "toy")
+    page.wait_for_selector("#models_tool .message-error")
+    assert "There is a file toy.safetensors already." in page.inner_text("#models_tool")
+    page.fill("#tool_name", "toy in bf16")
+    page.select_option("#tool_dtype", "bf16")
+    page.click("#models_tool .tool-go:enabled")
+    page.wait_for_selector(".model-cell[aria-label='toy in bf16'][aria-selected=true]")
+    page.wait_for_function(
+        """async () => (await import("/static/values.js")).form("txt2img").choices.checkpoint.includes("toy in bf16")"""
+    )
+    assert person.complaints == []

@@ -12,11 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
+from modules.catalog.hashing import HashCache
 from modules.core import infotext
 from modules.core.errors import Stopped, UserError
 from modules.core.events import Event, LoadingModel, ModelLoaded, PictureDone, Preview, Step
 from modules.core.files import Folders
 from modules.core.hooks import Hooks
+from modules.core.model_work import ModelWork
 from modules.core.pictures import Abilities, Facts, Picture
 from modules.core.request import GenerationRequest
 from modules.core.settings import Settings
@@ -72,6 +74,9 @@ class PaintingEngine:
         emit(ModelLoaded(job, checkpoint, 64, {"steps": 4}, 0.1))
 
     def generate(self, job: str, request: GenerationRequest, emit: Callable[[Event], None], stop: StopToken) -> None:
+        if request.model_work:
+            self._make_model(job, request, emit, stop)
+            return
         self.load(request.checkpoint, request.vae, emit, job)
         self.made.append(request.prompt)
         for first in range(0, request.pictures, request.batch_size):
@@ -84,6 +89,17 @@ class PaintingEngine:
 
     def close(self) -> None:
         self.closed = True
+
+    def _make_model(self, job: str, request: GenerationRequest, emit: Callable, stop: StopToken) -> None:
+        """Not painted: the real file is made."""
+        from modules.engine.making import make_model
+
+        while not self.may_go.wait(0.01):
+            stop.check()
+        with tempfile.TemporaryDirectory() as folder:
+            hashes = HashCache(Path(folder))
+            make_model(job, ModelWork.checked(request.model_work), hashes, emit, stop)
+            hashes.close()
 
     def _batch(self, job: str, request: GenerationRequest, first: int, emit: Callable, stop: StopToken) -> None:
         last = first + request.batch_size - 1

@@ -34,7 +34,7 @@ function choose(field, model) {
 function offered(field, model) {
   const choices = form(tab).choices[field] ?? [];
   const path = model.folder ? `${model.folder}/${model.name}` : model.name;
-  return choices.find((choice) => choice === model.name) ?? choices.find((choice) => choice.startsWith(`${path}.`)) ?? model.name;
+  return choices.find((choice) => choice === model.name || choice === `${path}.${model.format}`) ?? model.name;
 }
 
 /** Puts a LoRA's tag or an embedding's name into a prompt, or takes it out when it is there. */

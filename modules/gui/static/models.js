@@ -3,6 +3,7 @@ import { el, iconButton, setText } from "./element.js";
 import { Grid } from "./grid.js";
 import { say } from "./message.js";
 import { downloadLine, openModelDownload } from "./model_download.js";
+import { makingLine } from "./model_making.js";
 import { modelPanel } from "./model_panel.js";
 import { openModelTrash } from "./model_trash.js";
 import { use } from "./model_use.js";
@@ -65,6 +66,7 @@ class Models extends HTMLElement {
       el("div", { class: "history-filters", "data-open": true }, folder, order, refresh, get, trash),
       this.count,
       downloadLine(),
+      makingLine(),
     );
   }
 

@@ -39,14 +39,14 @@ class Queue extends HTMLElement {
 
   entry(job) {
     const pictures = job.total === 1 ? "1 picture" : `${job.total} pictures`;
-    const what = job.state === "failed" ? `${job.message} ${job.hint}`.trim() : pictures;
+    const what = job.state === "failed" ? `${job.message} ${job.hint}`.trim() : job.work ? "a model file" : pictures;
     return el(
       "li",
       { class: `job job-${job.state}`, "data-job": job.id },
       el(
         "p",
-        { class: "job-prompt", dir: "auto", title: job.prompt.slice(0, 1000) },
-        job.prompt.slice(0, 200) || (job.tab === "extras" ? "Extras" : "(no prompt)"),
+        { class: "job-prompt", dir: "auto", title: job.work || job.prompt.slice(0, 1000) },
+        job.work || job.prompt.slice(0, 200) || (job.tab === "extras" ? "Extras" : "(no prompt)"),
       ),
       el("p", { class: "job-state", title: what }, el("b", {}, WORDS[job.state]), ` · ${what}`),
       el("div", { class: "job-actions" }, ...this.actions(job)),

@@ -1,0 +1,92 @@
+"""New model files over HTTP: what would come of it is said first, then a job makes it, and everybody sees it."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import modules.engine.making  # noqa: F401 (it takes seconds, which no job should wait for)
+from tests.jobs.painting import finished, until
+from tests.open_clip import sd2_shapes
+from tests.toy import write_random, write_toy_checkpoint
+
+
+@pytest.fixture
+def folder(studio):
+    """The checkpoints' folder: toy, other (alike) and a pickle of SD 2."""
+    folder = studio.folders.checkpoints[0]
+    write_toy_checkpoint(folder / "mine" / "other.safetensors", 1)
+    torch.save(load_file(write_random(folder / "two.safetensors", sd2_shapes())), folder / "two.ckpt")
+    (folder / "two.safetensors").unlink()
+    studio.collection.look_again()
+    return folder
+
+
+def planned(web, **values):
+    answer = web.post("/api/models/make/plan", json=values)
+    assert answer.status_code == 200
+    return answer.json()
+
+
+def test_what_would_come_of_it_is_said_beforehand(web, folder):
+    whole = planned(web, tool="convert", first="mine/other.safetensors", dtype="fp32")
+    assert (whole["name"], whole["folder"], whole["kind"]) == ("other-fp32", "mine", "checkpoint")
+    assert whole["file"] == str(folder / "mine" / "other-fp32.safetensors")
+    assert whole["size"] == 2 * planned(web, tool="convert", first="toy")["size"] > 10_000_000
+    assert whole["free"] > 0 and whole["ema"] is False
+    vae = planned(web, tool="extract VAE", first="toy")
+    assert (vae["name"], vae["kind"]) == ("vae-toy", "VAE") and vae["file"].endswith("models/VAE/vae-toy.safetensors")
+    assert planned(web, tool="convert", first="two")["name"] == "two"
+
+
+REFUSED = (
+    ({"tool": "merge", "first": "toy", "method": "Weighted sum"}, "Model B is not chosen."),
+    ({"tool": "merge", "first": "toy"}, "There is nothing to merge."),
+    ({"tool": "merge", "first": "toy", "second": "two", "method": "Weighted sum"}, "toy.safetensors is SD 1.x"),
+    ({"tool": "merge", "first": "toy", "vae": "none such"}, "There is no model called 'none such'"),
+    ({"tool": "merge", "first": "toy", "ema": "both"}, "A merged model has one set of weights."),
+    ({"tool": "convert", "first": "toy", "name": "toy"}, "There is a file toy.safetensors already."),
+    ({"tool": "convert", "first": "toy", "name": "../toy"}, "'../toy' cannot be a name."),
+    ({"tool": "convert", "first": "toy", "ema": "ema"}, "toy.safetensors has no EMA weights."),
+    ({"tool": "convert", "first": "toy", "vae": "toy"}, "Other models only come into a merged one."),
+    ({"tool": "convert", "first": "/etc/passwd"}, "There is no model called '/etc/passwd'."),
+    ({"tool": "convert", "first": "toy", "dtype": "int8"}, "dtype: "),
+    ({"tool": "melt", "first": "toy"}, "tool: "),
+)
+
+
+def test_what_cannot_be_made_is_refused_in_a_sentence(web, folder):
+    said = [planned(web, **values)["message"] for values, _ in REFUSED]
+    assert [words[: len(expected)] for words, (_, expected) in zip(said, REFUSED, strict=True)] == [
+        expected for _, expected in REFUSED
+    ]
+    assert web.post("/api/models/make/convert", json=REFUSED[5][0]).status_code == 422
+
+
+def test_a_job_makes_the_file_and_everybody_sees_it(web, studio, folder):
+    values = {"first": "toy", "second": "other", "method": "Weighted sum", "multiplier": 1, "name": "both"}
+    with studio.watch() as watcher:
+        job = web.post("/api/models/make/merge", json=values).json()
+        assert (job["tab"], job["total"]) == ("models", 0)
+        assert job["work"] == "Merge toy.safetensors + other.safetensors → both"
+        assert finished(studio, job["id"]).state == "finished"
+        until(lambda: ("models", {"id": ""}) in [(news.kind, news.data) for news in watcher.take()])
+    assert "both" in [one["name"] for one in web.get("/api/models/kinds/checkpoint").json()["models"]]
+    assert studio.filled({"checkpoint": "both", "prompt": "x"}).checkpoint == "both"
+    made, other = load_file(folder / "both.safetensors"), load_file(folder / "mine" / "other.safetensors")
+    assert all(made[name].equal(other[name]) for name in other)
+    assert web.post(f"/api/jobs/{job['id']}/resubmit").status_code == 422
+    (folder / "both.safetensors").unlink()
+    again = web.post(f"/api/jobs/{job['id']}/resubmit").json()
+    assert finished(studio, again["id"]).state == "finished" and (folder / "both.safetensors").exists()
+
+
+def test_a_waiting_and_a_running_one_can_be_cancelled(web, studio, engine, folder):
+    engine.may_go.clear()
+    jobs = [web.post("/api/models/make/convert", json={"first": "toy", "name": name}).json()["id"] for name in "ab"]
+    until(lambda: studio.job(jobs[0]).state == "running")
+    web.post(f"/api/jobs/{jobs[1]}/cancel")
+    web.post(f"/api/jobs/{jobs[0]}/stop")
+    assert [finished(studio, job).state for job in jobs] == ["stopped", "cancelled"]
+    assert not list(folder.glob("[ab].*"))
