@@ -44,7 +44,7 @@ TALL = ("balloon", "rocket", "mountain", "lighthouse")
 PLACES = ("left", "middle", "right")
 STYLES = ("flat", "pencil sketch")
 
-NIGHTS_WITH_A_MOON = 0.95
+NIGHTS_WITH_A_MOON = 0.88
 MOONS = {"moon": 0.58, "full moon": 0.4, "crescent": 0.02}  # the largest is the one that captions speak of
 SHAPES_SHARE = 0.3
 SKETCH_SHARE = 0.1
