@@ -279,7 +279,8 @@ class Studio:
         request = GenerationRequest.checked({**self.settings.pixels(), **fields})
         added = self.styles.named(request.style_names)
         text = styled(text, [one.negative_prompt if negative else one.prompt for one in added])
-        return *count(text, request, negative=negative), remarks_of(text, request)
+        counted = count(text, request, negative=negative, vocabulary=self._dispatcher.words())
+        return *counted, remarks_of(text, request)
 
     def problems(self) -> list[str]:
         """Sentences about what went wrong beside the jobs since the start: history, settings file, extensions."""

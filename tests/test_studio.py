@@ -350,6 +350,7 @@ def test_tokens_are_counted(studio):
     assert studio.count_tokens("") == (0, 75, ())
     tokens, room, _ = studio.count_tokens("a cat " * 60)
     assert (tokens, room) == (120, 150)
+    assert studio.count_tokens("a glow cat")[0] == 7  # a word that was taught takes as many as it has vectors
 
 
 def test_two_watchers_hear_of_everything_that_happens_to_a_job(studio, engine):

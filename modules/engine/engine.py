@@ -84,7 +84,8 @@ class Engine:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="hashing")
         self._loader = Loader(self._precision, lambda: _bytes(checkpoint_memory()))
         self._second: Model | None = None
-        self._encoder = Encoder(Networks(folders, self._hashes))
+        self._networks = Networks(folders, self._hashes)
+        self._encoder = Encoder(self._networks)
         self._model: Model | None = None
         self._opened_as = ("", "")
 
@@ -110,7 +111,7 @@ class Engine:
         return whole_schedule(request, entry, request.steps, trained, family).tolist()
 
     def words(self) -> Vocabulary:
-        """The embeddings that the open checkpoint knows since its last prompt. From any thread."""
+        """The embeddings that the open checkpoint knows since it was opened, or its last prompt. From any thread."""
         model = self._model
         return model.weights.taught.vocabulary if model else NO_WORDS
 
@@ -196,6 +197,7 @@ class Engine:
             hash_behind(self._pool, self._hashes, file),
             hash_behind(self._pool, self._hashes, vae_file) if vae_file else None,
         )
+        self._networks.teach(self._model)
         self._opened_as = (checkpoint, vae)
         seconds = time.perf_counter() - began
         log.info("Loaded %s in %.2f s on %s (%s).", file.label, seconds, weights.device, weights.dtype)

@@ -13,7 +13,7 @@ from ..core.events import Noticed
 from ..core.files import Folders
 from ..text.grammar import Tag, extra_networks
 from ..text.words import Word
-from ..weights.embeddings import EmbeddingShelf
+from ..weights.embeddings import EmbeddingShelf, Taught
 from ..weights.lora.file import LoraFile, read_lora
 from ..weights.lora.merge import Wanted, merge
 from ..weights.tensors import identity
@@ -44,9 +44,13 @@ class Networks:
             for note in (LORAS, WORDS):
                 run.notes.pop(note, None)
         self._merge(run, prompts[0], model)
-        taught = self._embeddings.teach(model.weights)
+        taught = self.teach(model)
         for word in dict.fromkeys(word for text in (*prompts, *negative) for word in taught.useless.in_text(text)):
             self._tell(run, taught.reasons[word])
+
+    def teach(self, model: Model) -> Taught:
+        """Has the model know all embeddings that there are now."""
+        return self._embeddings.teach(model.weights)
 
     def note_words(self, run: Run, words: Iterable[Word], model: Model) -> None:
         """Notes the embeddings that a prompt used, with A1111's hash: the first twelve digits of the file's SHA-256."""

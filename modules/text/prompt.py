@@ -14,6 +14,7 @@ from ..core.sections.language import IGNORED_EMPHASIS, NO_EMPHASIS, ORIGINAL_EMP
 from .chunks import ROOM, tokens_of
 from .editing import Span, spans
 from .grammar import BREAK, Piece, attention, extra_networks, remarks, split_and, strip_comments
+from .words import NO_WORDS, Vocabulary
 
 
 @dataclass(frozen=True)
@@ -73,16 +74,19 @@ def emphasises(prompts: Iterable[str]) -> bool:
     return any("(" in prompt or "[" in prompt for prompt in prompts)
 
 
-def count(prompt: str, request: GenerationRequest = USUAL, *, negative: bool = False) -> tuple[int, int]:
+def count(
+    prompt: str, request: GenerationRequest = USUAL, *, negative: bool = False, vocabulary: Vocabulary = NO_WORDS
+) -> tuple[int, int]:
     """Tokens that a whole prompt takes and the room its chunks have, as in "12/75".
 
-    Of a prompt of several texts (AND, editing), the longest counts; extra networks take none. Chunks ended early count
-    as full.
+    Of a prompt of several texts (AND, editing), the longest counts; extra networks take none, a word of the vocabulary
+    as many as it has vectors. Chunks ended early count as full.
     """
     text, _ = extra_networks(_without_comments(prompt, request))
     timing = Timing(min(request.steps, MOST_STEPS), old=request.use_old_scheduling)
     texts = {span.text for part in parts(text, timing, negative=negative) for span in part.spans}
-    tokens = max(tokens_of(pieces(one, request.emphasis), request.comma_padding_backtrack) for one in texts)
+    backtrack = request.comma_padding_backtrack
+    tokens = max(tokens_of(pieces(one, request.emphasis), backtrack, vocabulary) for one in texts)
     return tokens, max(1, -(-tokens // ROOM)) * ROOM
 
 

@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from modules.core.events import Noticed
 from modules.core.hooks import Hooks
 from modules.engine.engine import Engine
+from modules.text.prompt import count
 from tests.conftest import folders_in
 from tests.engine.conftest import pictures, told
 
@@ -41,6 +42,13 @@ def reader(place: Path, toy_checkpoint: Path, shared_hooks: Hooks) -> Iterator[E
 
 def made(reader: Engine, **changes: Any) -> Any:
     return pictures(told(reader, **changes))[0]
+
+
+def test_words_are_known_as_soon_as_a_checkpoint_is_open(reader: Engine) -> None:
+    reader.load("", "Automatic", lambda event: None)
+    assert [(word.name, word.vectors) for word in reader.words().in_text("a glow, wide")] == [("glow", 2)]
+    assert count("a glow house", vocabulary=reader.words()) == (4, 75)
+    assert count("a glow house") == (3, 75)
 
 
 def test_a_word_changes_the_picture_in_any_case(reader: Engine) -> None:

@@ -24,6 +24,7 @@ from modules.core.request import GenerationRequest
 from modules.core.settings import Settings
 from modules.core.stop import StopToken
 from modules.studio import Studio
+from modules.text.words import Vocabulary, Word
 from tests.toy import write_toy_checkpoint
 
 
@@ -63,6 +64,9 @@ class PaintingEngine:
             devices=("cpu",),
             dtype="f32",
         )
+
+    def words(self) -> Vocabulary:
+        return Vocabulary.of([Word("glow", 5)])
 
     def load(self, checkpoint: str, vae: str, emit: Callable[[Event], None], job: str = "") -> None:
         if checkpoint == self.loaded:
