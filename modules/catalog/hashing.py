@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..core.errors import UserError
+from .folders import known_by
 
 SHORT = 10  # hex digits of the hash that titles and infotexts show
 BLOCK = 1 << 20
@@ -21,7 +22,7 @@ def short_hash(sha256: str) -> str:
 
 class HashCache:
     """Remembers hashes, and what files were found to be, in one SQLite file, keyed by path, size and time of change.
-    Safe to use from many threads.
+    Safe to use from many threads. A diffusers folder's hash is that of its UNet's file.
 
     It holds nothing that cannot be computed again: the file may be deleted whenever the program is not running.
     """
@@ -44,6 +45,7 @@ class HashCache:
         """The SHA-256 of the file as it is now, from its byte `start` on, as 64 hex digits; None when it was not
         computed yet.
         """
+        path = known_by(path)
         size, mtime_ns = _identity(path)
         query = "SELECT sha256 FROM hashes WHERE path = ? AND size = ? AND mtime_ns = ?"
         with self._lock:
@@ -56,6 +58,7 @@ class HashCache:
         `check` is called now and then: what it raises ends the reading. Raises UserError when the file cannot be read
         or changes meanwhile.
         """
+        path = known_by(path)
         with self._hashing:
             known = self.known(path, start)
             if known is not None:

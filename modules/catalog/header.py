@@ -24,6 +24,7 @@ BITS |= {"U16": 16, "I16": 16, "F16": 16, "BF16": 16, "U32": 32, "I32": 32, "F32
 BITS |= {"U64": 64, "I64": 64, "F64": 64, "C64": 64}
 
 TRUSTED = "Convert it to safetensors where you trust it."
+RENAMED = "Give it back its ending, .ckpt or .pt: nothing in it is run then, and the Models tab converts it."
 DOWNLOAD_AGAIN = "Download it again and compare its size with the one its page states."
 
 # How files that are often saved under a model's name begin, what they are, and what to do.
@@ -32,11 +33,11 @@ FOREIGN = (
     (b"<!doctype", "a web page", "Open the download page in a browser and save the file behind its download button."),
     (b"<html", "a web page", "Open the download page in a browser and save the file behind its download button."),
     (b"<?xml", "an XML text", DOWNLOAD_AGAIN),
-    (b"PK\x03\x04", "a PyTorch pickle or another zip archive", TRUSTED),
-    (b"\x80\x02", "a Python pickle", TRUSTED),
-    (b"\x80\x03", "a Python pickle", TRUSTED),
-    (b"\x80\x04", "a Python pickle", TRUSTED),
-    (b"\x80\x05", "a Python pickle", TRUSTED),
+    (b"PK\x03\x04", "a PyTorch pickle or another zip archive", RENAMED),
+    (b"\x80\x02", "a Python pickle", RENAMED),
+    (b"\x80\x03", "a Python pickle", RENAMED),
+    (b"\x80\x04", "a Python pickle", RENAMED),
+    (b"\x80\x05", "a Python pickle", RENAMED),
     (b"GGUF", "a GGUF file", "Use the safetensors file of the same model."),
     (b"\x89PNG", "a PNG picture", "Check which file was renamed."),
     (b"\xff\xd8\xff", "a JPEG picture", "Check which file was renamed."),
@@ -46,12 +47,15 @@ FOREIGN = (
 
 @dataclass(frozen=True)
 class TensorEntry:
-    """One tensor: dtype as safetensors writes it ("F16"), shape, and its bytes [begin, end) after the data's start."""
+    """One tensor: dtype as safetensors writes it ("F16"), shape, and its bytes [begin, end) after the data's start.
+    `file`: where these are, if not in the header's own file.
+    """
 
     dtype: str
     shape: tuple[int, ...]
     begin: int
     end: int
+    file: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from .beside import read_card
 from .declared import Declared
 from .detect import PAINTING
 from .families import FAMILIES
-from .folders import detect_folder, is_diffusers_folder
+from .folders import folder_stamp, found_in_folder, is_diffusers_folder
 from .hashing import SHORT, HashCache, short_hash
 from .open import read_tensors
 from .pickles import SUFFIXES as PICKLES
@@ -61,7 +61,8 @@ class ModelFile:
 
     @property
     def name(self) -> str:
-        return self.path.stem
+        """Its file's name without the ending; a folder's whole name, which may hold dots."""
+        return self.path.stem if self.path.suffix.lower() in SUFFIXES else self.path.name
 
     @property
     def title(self) -> str:
@@ -114,10 +115,10 @@ def found_files(wanted: str, directories: Iterable[Path], beside: Iterable[Path]
 def glanced(folder: Path, path: Path, wanted: str, hashes: HashCache) -> ModelFile | None:
     """The file's row if what it is is remembered; None when it would have to be read first."""
     try:
-        status = path.stat()
+        identity = _identity(path)
     except OSError:
         return _examine(folder, path, wanted, hashes)
-    if hashes.found(path, (status.st_size, status.st_mtime_ns), EDITION) is None:
+    if hashes.found(path, identity, EDITION) is None:
         return None
     return _examine(folder, path, wanted, hashes)
 
@@ -213,11 +214,11 @@ def _examine(folder: Path, path: Path, wanted: str, hashes: HashCache | None) ->
     label = path.relative_to(folder).as_posix()
     blank = ModelFile(path, label, "unknown", "", "", "", "", "", 0, 0)
     try:
-        status = path.stat()
+        size, changed = _identity(path)
         known = hashes.known(path) if hashes else None
         digest = short_hash(known) if known else ""
-        blank = replace(blank, size=status.st_size, mtime_ns=status.st_mtime_ns, short_hash=digest)
-        known_as = _recognised(path, (status.st_size, status.st_mtime_ns), hashes)
+        blank = replace(blank, size=size, mtime_ns=changed, short_hash=digest)
+        known_as = _recognised(path, (size, changed), hashes)
     except UserError as error:
         return replace(blank, problem=str(error))
     except OSError as error:
@@ -234,12 +235,21 @@ def _examine(folder: Path, path: Path, wanted: str, hashes: HashCache | None) ->
     )
 
 
+def _identity(path: Path) -> tuple[int, int]:
+    """Size and time of change of a file or a diffusers folder. Raises OSError."""
+    if is_diffusers_folder(path):
+        return folder_stamp(path)
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns
+
+
 def _recognised(path: Path, identity: tuple[int, int], hashes: HashCache | None) -> Recognised:
     """What the file is; what it says itself is read once for as long as it stays as it is. Raises UserError."""
-    if path.is_dir() and is_diffusers_folder(path):
-        return Recognised(detect_folder(path), UNDECLARED)
     remembered = hashes.found(path, identity, EDITION) if hashes else None
-    found = Found.from_text(remembered) if remembered else found_in(read_tensors(path))
+    if remembered:
+        found = Found.from_text(remembered)
+    else:
+        found = found_in_folder(path) if is_diffusers_folder(path) else found_in(read_tensors(path))
     if hashes and not remembered:
         hashes.remember_found(path, identity, EDITION, found.as_text())
     return with_everything(path, found, read_card(path))

@@ -61,7 +61,7 @@ def unet_levels(shapes: Shapes) -> list[UnetLevel]:
         block = f"input_blocks.{index}"
         if f"{block}.0.out_layers.3.weight" in shapes:
             channels, blocks = shapes[f"{block}.0.out_layers.3.weight"][0], blocks + 1
-            transformers = _length(shapes, f"{block}.1.transformer_blocks", "norm1.weight")
+            transformers = length(shapes, f"{block}.1.transformer_blocks", "norm1.weight")
             continue
         if blocks:
             levels.append(UnetLevel(channels, blocks, transformers))
@@ -81,7 +81,7 @@ def unet_config(shapes: Shapes, facts: UnetFacts, heads: int) -> dict[str, Any]:
     attending = [level.channels for level in levels if level.transformers] + widths[-1:]
     heads = facts.num_attention_heads or heads
     _check_divides("UNet", "attention heads", heads or HEAD_WIDTH, attending)
-    middle = _length(shapes, "middle_block.1.transformer_blocks", "norm1.weight")
+    middle = length(shapes, "middle_block.1.transformer_blocks", "norm1.weight")
     attended = next((key for key in shapes if key.endswith("attn2.to_k.weight")), None)
     down = tuple("CrossAttnDownBlock2D" if level.transformers else "DownBlock2D" for level in levels)
     up = tuple("CrossAttnUpBlock2D" if level.transformers else "UpBlock2D" for level in reversed(levels))
@@ -115,6 +115,11 @@ def _added_conditioning(shapes: Shapes) -> dict[str, Any]:
 
 def unet_names(shapes: Shapes) -> Names:
     """Module paths of UNet2DConditionModel to the original ones, relative to `model.diffusion_model.`."""
+    return unet_names_of(unet_levels(shapes))
+
+
+def unet_names_of(levels: list[UnetLevel]) -> Names:
+    """The same for a UNet with these levels."""
     names = {
         "conv_in": "input_blocks.0.0",
         "time_embedding.linear_1": "time_embed.0",
@@ -127,7 +132,6 @@ def unet_names(shapes: Shapes) -> Names:
         **_unet_resnet("mid_block.resnets.0", "middle_block.0"),
         **_unet_resnet("mid_block.resnets.1", "middle_block.2"),
     }
-    levels = unet_levels(shapes)
     number = count(1)
     for index, level in enumerate(levels):
         for block in range(level.blocks):
@@ -157,7 +161,7 @@ def _unet_resnet(path: str, original: str) -> Names:
 
 def vae_config(shapes: Shapes, facts: VaeFacts, latent_scale: float) -> dict[str, Any]:
     """Arguments for diffusers' AutoencoderKL."""
-    levels = _length(shapes, "encoder.down", "block.0.conv1.weight")
+    levels = length(shapes, "encoder.down", "block.0.conv1.weight")
     if not levels:
         raise UserError("The VAE has no encoder levels where Stable Diffusion has them (encoder.down.0).")
     widths = tuple(_size(shapes, f"encoder.down.{level}.block.0.conv1.weight", 0) for level in range(levels))
@@ -168,7 +172,7 @@ def vae_config(shapes: Shapes, facts: VaeFacts, latent_scale: float) -> dict[str
         "down_block_types": ("DownEncoderBlock2D",) * levels,
         "up_block_types": ("UpDecoderBlock2D",) * levels,
         "block_out_channels": widths,
-        "layers_per_block": _length(shapes, "encoder.down.0.block", "conv1.weight"),
+        "layers_per_block": length(shapes, "encoder.down.0.block", "conv1.weight"),
         "latent_channels": _size(shapes, "decoder.conv_in.weight", 1),
         "norm_num_groups": facts.norm_num_groups,
         "mid_block_add_attention": "decoder.mid.attn_1.norm.weight" in shapes,
@@ -180,8 +184,12 @@ def vae_config(shapes: Shapes, facts: VaeFacts, latent_scale: float) -> dict[str
 
 def vae_names(shapes: Shapes) -> Names:
     """Module paths of AutoencoderKL to the original ones, relative to `first_stage_model.`."""
-    levels = _length(shapes, "encoder.down", "block.0.conv1.weight")
-    blocks = _length(shapes, "encoder.down.0.block", "conv1.weight")
+    levels = length(shapes, "encoder.down", "block.0.conv1.weight")
+    return vae_names_of(levels, length(shapes, "encoder.down.0.block", "conv1.weight"))
+
+
+def vae_names_of(levels: int, blocks: int) -> Names:
+    """The same for a VAE of so many levels with so many blocks each."""
     names: Names = {}
     for half in ("encoder", "decoder"):
         names[f"{half}.conv_norm_out"] = f"{half}.norm_out"
@@ -213,7 +221,7 @@ def clip_config(shapes: Shapes, facts: TextEncoderFacts, hidden_act: str = "quic
         "vocab_size": _size(shapes, "embeddings.token_embedding.weight", 0),
         "hidden_size": width,
         "intermediate_size": _size(shapes, "encoder.layers.0.mlp.fc1.weight", 0),
-        "num_hidden_layers": _length(shapes, "encoder.layers", "self_attn.q_proj.weight"),
+        "num_hidden_layers": length(shapes, "encoder.layers", "self_attn.q_proj.weight"),
         "num_attention_heads": heads,
         "max_position_embeddings": _size(shapes, "embeddings.position_embedding.weight", 0),
         "hidden_act": facts.hidden_act or hidden_act,
@@ -231,7 +239,7 @@ def _check_divides(network: str, what: str, number: int, widths: Iterable[int]) 
         )
 
 
-def _length(shapes: Shapes, sequence: str, member: str) -> int:
+def length(shapes: Shapes, sequence: str, member: str) -> int:
     """How many members `{sequence}.{i}.{member}` follow each other, from i = 0."""
     return next(index for index in count() if f"{sequence}.{index}.{member}" not in shapes)
 

@@ -19,6 +19,7 @@ from ..catalog.recognise import recognised
 from ..catalog.scan import ModelFile
 from ..core.errors import UserError
 from .families import RULES
+from .folders import read_checkpoint
 from .prepared import PreparedConv2d, prepare_network
 from .tensors import Original, Stored, fill
 from .weights import Weights
@@ -37,7 +38,7 @@ def load_checkpoint(
     `vae`: a file whose VAE is used instead of the checkpoint's own. Raises UserError when a file is not what it should
     be, lacks tensors or contradicts itself.
     """
-    header = read_tensors(file if isinstance(file, Path) else file.path)
+    header = read_checkpoint(file if isinstance(file, Path) else file.path)
     known = recognised(header)
     declared, family = known.declared, _family(header, known.detection)
     device, vae_dtype = torch.device(device), vae_dtype or dtype
@@ -86,7 +87,7 @@ def outlined(header: Header) -> Weights:
 def with_vae(weights: Weights, vae: Path | None) -> Weights:
     """The same model with the VAE in the file `vae`, or with its own again (None). The other networks are shared."""
     if vae is None:
-        header = read_tensors(weights.path)
+        header = read_checkpoint(weights.path)
         network, _ = _network(
             "vae", weights.rules, header, weights.family, weights.declared, weights.device, weights.vae_dtype
         )

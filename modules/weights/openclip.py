@@ -33,6 +33,8 @@ PARTS = {
     "mlp.fc2": "mlp.c_proj",
     "self_attn.out_proj": "attn.out_proj",
 }
+PROJECTION = "text_projection.weight"
+FIRST = re.compile(r"transformer\.resblocks\.(\d+)\.(mlp\.c_fc\.weight|attn\.in_proj_weight|attn\.q_proj\.weight)")
 THIRDS = {"self_attn.q_proj": 0, "self_attn.k_proj": 1, "self_attn.v_proj": 2}
 
 
@@ -54,7 +56,7 @@ def open_clip_text_config(shapes: Shapes, facts: TextEncoderFacts) -> CLIPTextCo
     """The configuration of the encoder whose tensors, in OpenCLIP's names without prefix, have these shapes."""
     renamed = {ours: shapes[theirs] for ours, theirs in WHOLE.items() if theirs in shapes}
     for name, shape in shapes.items():
-        if found := re.fullmatch(r"transformer\.resblocks\.(\d+)\.(mlp\.c_fc\.weight|attn\.in_proj_weight)", name):
+        if found := FIRST.fullmatch(name):
             ours = "mlp.fc1.weight" if "mlp" in found[2] else "self_attn.q_proj.weight"
             renamed[f"encoder.layers.{found[1]}.{ours}"] = shape
     config = CLIPTextConfig(**clip_config(renamed, facts, hidden_act="gelu"))
@@ -62,11 +64,34 @@ def open_clip_text_config(shapes: Shapes, facts: TextEncoderFacts) -> CLIPTextCo
     return config
 
 
-def open_clip_original(prefix: str) -> Original:
+def open_clip_name(name: str) -> str:
+    """OpenCLIP's name for a tensor of transformers' CLIPTextModel; "" when it has none. The three parts that are one
+    matrix there keep names of their own.
+    """
+    layer = LAYER.fullmatch(name)
+    if layer is None:
+        return WHOLE.get(name, "")
+    part, _, kind = layer[2].rpartition(".")
+    theirs = PARTS.get(part) or (part.replace("self_attn", "attn") if part in THIRDS else "")
+    return f"transformer.resblocks.{layer[1]}.{theirs}.{kind}" if theirs else ""
+
+
+def apart_original(prefix: str) -> Original:
+    """The same as `open_clip_original` for tensors that lie as transformers keeps them, under `open_clip_name`."""
+
+    def original(name: str) -> str:
+        return prefix + (PROJECTION if name == PROJECTION else open_clip_name(name.removeprefix("clip.")))
+
+    return original
+
+
+def open_clip_original(prefix: str, shapes: Shapes) -> Original:
     """The place of each parameter of CLIPTextModel, or of ProjectedClip, among OpenCLIP's tensors under `prefix`."""
+    if prefix + "transformer.resblocks.0.attn.q_proj.weight" in shapes:
+        return apart_original(prefix)
 
     def original(name: str) -> Source:
-        if name == "text_projection.weight":
+        if name == PROJECTION:
             return Source(prefix + "text_projection", transposed=True)
         name = name.removeprefix("clip.")
         layer = LAYER.fullmatch(name)

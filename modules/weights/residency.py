@@ -12,13 +12,14 @@ from pathlib import Path
 import torch
 
 from ..catalog.header import Header
-from ..catalog.open import read_tensors
 from ..catalog.scan import ModelFile
 from ..core.errors import UserError
+from .folders import read_checkpoint
 from .load import load_checkpoint, with_vae
 from .memory import free_memory, give_pages_back, keep_pages
 from .precision import Precision
 from .prepared import prepare_network
+from .tensors import identity
 from .weights import Weights
 
 SPARE = 0.8  # of the free memory, what a second model may take before the first is let go
@@ -107,7 +108,7 @@ class Loader:
         """
         if not self._kept:
             return self._load_now(path, vae)
-        needed = _bytes_needed(read_tensors(path), self.precision.dtype)
+        needed = _bytes_needed(read_checkpoint(path), self.precision.dtype)
         while len(self._kept) > 1 and not self._has_room(needed):
             self._kept.popitem(last=False)
             self._give_back()
@@ -148,8 +149,4 @@ def _bytes_needed(header: Header, dtype: torch.dtype) -> int:
 
 def _key(path: Path) -> Key:
     """What tells this file, with this content, from others."""
-    try:
-        status = path.stat()
-    except OSError as error:
-        raise UserError(f"{path.name} cannot be read: {error.strerror}.", hint="Refresh the list of models.") from error
-    return str(path.resolve()), status.st_size, status.st_mtime_ns
+    return str(path.resolve()), *identity(path)

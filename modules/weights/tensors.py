@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from ..catalog.folders import folder_stamp
 from ..catalog.header import Header, TensorEntry
 from ..core.errors import UserError
 
@@ -81,18 +82,22 @@ class Stored:
         """
         if identity(self.header.path) != self.identity:
             raise UserError(f"{self.header.path.name} changed since it was loaded.", hint="Load the checkpoint again.")
-        mapping = _map(self.header)
+        files = _Files(self.header)
         for name, shape in wanted.items():
             found = self.original(name)
             source = found if isinstance(found, Source) else Source(found)
             entry = self.header.tensors[source.name]
-            stored = source.taken(_view(mapping, self.header, entry), shape)
+            stored = source.taken(_view(files.of(entry), self.header, entry), shape)
             yield name, stored.to(device=self.device, dtype=self.dtype, copy=True)
 
 
 def identity(path: Path) -> tuple[int, int]:
-    """Size and time of change of a file, which tell its content from others. Raises UserError when it is gone."""
+    """Size and time of change of a file, or of a diffusers folder's files, which tell their content from others. Raises
+    UserError when it is gone.
+    """
     try:
+        if path.is_dir():
+            return folder_stamp(path)
         status = path.stat()
     except OSError as error:
         raise UserError(f"{path.name} cannot be read: {error.strerror}.", hint="Refresh the list of models.") from error
@@ -107,12 +112,12 @@ def read_all(header: Header) -> dict[str, Tensor]:
     foreign = [f"{name} {entry.dtype}" for name, entry in header.tensors.items() if entry.dtype not in known]
     if foreign:
         raise _unfit(header, "table", f"has {len(foreign)} tensors in a format that is not supported", foreign)
-    mapping = _map(header)
+    files = _Files(header)
     tensors = {}
     for name, entry in header.tensors.items():
         dtype = known[entry.dtype]
         empty = torch.empty(entry.shape, dtype=dtype)
-        tensors[name] = _view(mapping, header, entry).view(entry.shape) if empty.numel() else empty
+        tensors[name] = _view(files.of(entry), header, entry).view(entry.shape) if empty.numel() else empty
     return tensors
 
 
@@ -123,7 +128,7 @@ class Mapped:
     """
 
     def __init__(self, header: Header) -> None:
-        self._header, self._mapping = header, _map(header)
+        self._header, self._mapping = header, _map(header.path)
         needed = header.data_start + max((entry.end for entry in header.tensors.values()), default=0)
         if len(self._mapping) < needed:
             raise UserError(f"{header.path.name} changed meanwhile.", hint="Try again when it is complete.")
@@ -162,10 +167,11 @@ def fill(module: nn.Module, header: Header, original: Original, *, device: torch
         wanted.setdefault(source.name, []).append((source, name, tuple(parameter.shape)))
     _check(type(module).__name__, header, wanted)
     stored_there = Stored(header, original, device, dtype, identity(header.path))
-    mapping = _map(header)
+    files = _Files(header)
     for source, entry in header.tensors.items():  # in the file's order
         if source not in wanted:
             continue
+        mapping = files.of(entry)
         stored = _view(mapping, header, entry)
         for place, name, shape in wanted[source]:
             tensor = place.taken(stored, shape).to(device=device, dtype=dtype)
@@ -177,13 +183,28 @@ def fill(module: nn.Module, header: Header, original: Original, *, device: torch
     return stored_there
 
 
-def _map(header: Header) -> mmap.mmap:
+class _Files:
+    """The files that a header's tensors lie in, each mapped when it is needed first."""
+
+    def __init__(self, header: Header) -> None:
+        self._own = header.path
+        self._mapped: dict[Path, mmap.mmap] = {}
+
+    def of(self, entry: TensorEntry) -> mmap.mmap:
+        """The file that a tensor lies in. Raises UserError when it cannot be read."""
+        path = entry.file or self._own
+        if path not in self._mapped:
+            self._mapped[path] = _map(path)
+        return self._mapped[path]
+
+
+def _map(path: Path) -> mmap.mmap:
     """The whole file, privately: what is written to its tensors never reaches the disk. Lives as long as a view."""
     try:
-        with header.path.open("rb") as file:
+        with path.open("rb") as file:
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
-    except OSError as error:
-        raise UserError(f"{header.path.name} cannot be read: {error}.", hint="Check the file and its disk.") from error
+    except (OSError, ValueError) as error:  # a file that became empty cannot be mapped
+        raise UserError(f"{path.name} cannot be read: {error}.", hint="Check the file and its disk.") from error
 
 
 def _view(mapping: mmap.mmap, header: Header, entry: TensorEntry) -> Tensor:

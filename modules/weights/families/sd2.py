@@ -28,7 +28,7 @@ NOISE_PREDICTORS_SIZE = 512  # pixels; Stability trained those for inpainting, d
 def text_encoder(shapes: Shapes, family: Family, declared: Declared) -> tuple[nn.Module, Original]:
     """The text encoder without weights."""
     config = open_clip_text_config(below(shapes, TEXT), declared.text_encoder)
-    return CLIPTextModel(config), open_clip_original(TEXT)
+    return CLIPTextModel(config), open_clip_original(TEXT, shapes)
 
 
 NETWORKS = {"unet": unet, "text_encoder": text_encoder, "vae": vae}

@@ -18,7 +18,7 @@ from ...diffusion.channels import POOLED, SIZES
 from ...text.chunks import Chunk
 from ..architecture import SIZE_WIDTH, Shapes
 from ..emphasis import Reading, States
-from ..openclip import ProjectedClip, open_clip_original, open_clip_text_config, zero_padded
+from ..openclip import PROJECTION, ProjectedClip, open_clip_original, open_clip_text_config, zero_padded
 from ..tensors import Original, Source
 from .latent import below, checked_layer, clip, complete, observed, token_numbers, unet, vae
 
@@ -45,9 +45,10 @@ def text_encoder(shapes: Shapes, family: Family, declared: Declared) -> tuple[nn
     prefix = REFINERS_CLIP_G if refiner else CLIP_G
     inner = below(shapes, prefix)
     config = open_clip_text_config(inner, declared.text_encoder)
-    large = ProjectedClip(config, inner.get("text_projection", (0, config.hidden_size))[1])
+    projected = inner.get("text_projection", inner.get(PROJECTION, (config.hidden_size,))[::-1])
+    large = ProjectedClip(config, projected[-1])
     small = None if refiner else clip(shapes, declared, CLIP_L)
-    original_of_large = open_clip_original(prefix)
+    original_of_large = open_clip_original(prefix, shapes)
 
     def original(name: str) -> str | Source:
         own, _, rest = name.partition(".")
