@@ -26,6 +26,7 @@ SHEETS = (
     "model_tools",
     "compare",
     "png_info",
+    "inspect",
     "settings",
 )
 SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "Helvetica Neue", "Arial", "sans-serif")

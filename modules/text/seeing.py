@@ -42,7 +42,9 @@ class SeenChunk:
 
 @dataclass(frozen=True)
 class SeenText:
-    """A text and the steps in which it holds, from 1, both ends included."""
+    """A text and the steps in which it holds, from 1, both ends included. Where a sampler asks the network more than
+    once a step, a step may have two.
+    """
 
     text: str
     steps: list[tuple[int, int]]
@@ -97,9 +99,10 @@ def calls_a_step(request: GenerationRequest) -> int:
 def _part(part: Part, request: GenerationRequest, calls: int, vocabulary: Vocabulary) -> SeenPart:
     """A part with each of its texts once, and all the steps in which it holds."""
     held: dict[str, list[tuple[int, int]]] = {}
-    for step in range(1, request.steps + 1):
-        ranges = held.setdefault(part.at((step - 1) * calls), [])
-        if ranges and ranges[-1][1] == step - 1:
+    for call in range(request.steps * calls):
+        step = call // calls + 1
+        ranges = held.setdefault(part.at(call), [])
+        if ranges and ranges[-1][1] >= step - 1:
             ranges[-1] = ranges[-1][0], step
         else:
             ranges.append((step, step))

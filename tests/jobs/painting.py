@@ -15,7 +15,7 @@ import numpy as np
 from modules.catalog.hashing import HashCache
 from modules.core import infotext
 from modules.core.errors import Stopped, UserError
-from modules.core.events import Event, LoadingModel, ModelLoaded, PictureDone, Preview, Step
+from modules.core.events import Event, Inspected, LoadingModel, ModelLoaded, PictureDone, Preview, Step
 from modules.core.files import Folders
 from modules.core.hooks import Hooks
 from modules.core.model_work import ModelWork
@@ -23,6 +23,7 @@ from modules.core.pictures import Abilities, Facts, Picture
 from modules.core.request import GenerationRequest
 from modules.core.settings import Settings
 from modules.core.stop import StopToken
+from modules.imaging.png import png
 from modules.studio import Studio
 from modules.text.words import Vocabulary, Word
 from tests.toy import write_toy_checkpoint
@@ -116,6 +117,8 @@ class PaintingEngine:
                 raise FAILURES[request.prompt]()
             emit(Step(job, step, request.steps, first, last, request.pictures))
             emit(Preview(job, b"\xff\xd8 small", 8, 8))
+            if stop.watched or (request.inspect and request.inspects(step, request.steps)):
+                emit(Inspected(job, first, step, *insides(step, request.steps)))
             self.stepped.set()
         for index in range(first, last + 1):
             emit(PictureDone(job, self._painted(request, index)))
@@ -125,6 +128,19 @@ class PaintingEngine:
         pixels = np.full((request.height, request.width, 3), (alone.seed * 37 + 11) % 256, np.uint8)
         facts = Facts(alone.seed, model=self.loaded, model_hash="0123456789")
         return Picture(pixels, index, alone, facts, infotext.write(alone, facts))
+
+
+def insides(step: int, steps: int) -> tuple[dict, dict[str, bytes]]:
+    """What is seen inside a step: numbers, and plain images of an 8 x 8 latent."""
+    noise = {"conditional": 1.0, "unconditional": 1.1, "difference": 0.1 * step, "guided": 1.2}
+    channels = {name: [{"mean": 0.0, "deviation": 1.0}] * 4 for name in ("noisy", "guess")}
+    brightest = {"noisy": 3.0, "guess": 2.0, "difference": 1.0}
+    facts = {"steps": steps, "pass": 1, "sigma": 14.6 / step, "timestep": 999 / step, "scale": 7.0, "prompts": 1}
+    wide, square = (png(np.full((8, 8 * times, 3), 20 * step, np.uint8), {}) for times in (4, 1))
+    parts = ("conditional_noise", "unconditional_noise", "conditional_guess", "unconditional_guess", "difference")
+    images = {f"{part}.png": square for part in parts} | {f"{part}_channels.png": wide for part in brightest}
+    told = {"noise": noise, "channels": channels, "brightest": brightest, "strongest": 0.3}
+    return {**facts, **told}, {**images, "picture.jpg": square}
 
 
 def folders_in(root: Path, checkpoints: tuple[str, ...] = ("toy",)) -> Folders:

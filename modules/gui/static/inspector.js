@@ -1,5 +1,6 @@
 // Beside the grid of the history: the chosen picture with its story, or what can be done with several.
 import { el, iconButton } from "./element.js";
+import { inspect } from "./inspect.js";
 import { reproduce } from "./png_info.js";
 import { send, sendBar } from "./send.js";
 import { store } from "./store.js";
@@ -79,6 +80,7 @@ function actions(acts, pictures, count, trashed) {
     one?.infotext && iconButton("copy", "Copy the settings text", acts.copy),
     count === 2 && worded("compare", "Compare", "Compare with a slider (C)", acts.compare),
     one?.infotext && worded("retry", "Reproduce", "Paint this picture once more, and compare the two", () => reproduce({ picture: one })),
+    one?.infotext && worded("inspect", "Inspect", "See inside: steps, tokens, latents, VAE", () => inspect({ picture: one })),
     one?.infotext && worded("reuse", "Reuse settings", "Set the widgets as they were for this picture (R)", acts.reuse),
   );
 }

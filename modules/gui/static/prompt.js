@@ -1,5 +1,6 @@
 // The prompt boxes: token counts, text direction, weights by keyboard, and pasted settings.
 import { el, mounted, setText } from "./element.js";
+import { inspect } from "./inspect.js";
 import { attempt, say } from "./message.js";
 import { scriptValues } from "./scripts.js";
 import { ask } from "./server.js";
@@ -12,6 +13,8 @@ const BOXES = [
 ];
 // What else of a request the counting depends on.
 const READ = ["steps", "styles", "emphasis", "comma_padding_backtrack", "enable_prompt_comments", "use_old_scheduling"];
+// And what shows when each text of a prompt holds.
+const TIMED = ["prompt", "negative_prompt", "sampler", "enable_hr", "hr_prompt", "hr_negative_prompt", "hr_second_pass_steps", "hr_sampler_name"];
 const SETTINGS = /\bSteps: \d+, Sampler: /;
 const WEIGHT_STEP = 0.1;
 
@@ -19,7 +22,7 @@ async function prepare(tab, [id, counter, label]) {
   const box = await mounted(`#${tab}_${id} textarea`);
   box.dir = "auto";
   box.spellcheck = false;
-  const count = el("span", { class: "tokens", id: `${tab}_${counter}`, title: label }, "0/75");
+  const count = el("button", { type: "button", class: "tokens", id: `${tab}_${counter}`, title: `${label}: see each one`, onclick: () => seeTokens(tab) }, "0/75");
   const remarks = el("p", { class: "remarks", role: "status" });
   box.closest(".block").append(count, remarks);
 
@@ -45,6 +48,13 @@ async function prepare(tab, [id, counter, label]) {
   changes.addEventListener("values", recount);
   box.addEventListener("paste", (event) => offerSettings(tab, event));
   recount();
+}
+
+/** Shows the prompts of a tab token by token. */
+function seeTokens(tab) {
+  const { values } = form(tab);
+  const known = [...READ, ...TIMED].filter((name) => values[name] != null);
+  inspect({ values: Object.fromEntries(known.map((name) => [name, values[name]])) });
 }
 
 /** A pasted text that holds a picture's settings is offered as such. */

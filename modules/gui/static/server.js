@@ -34,7 +34,7 @@ async function answered(path, options) {
   return answer;
 }
 
-const KINDS = ["snapshot", "engine", "job", "progress", "preview", "picture", "problem", "library", "indexing", "models", "download"];
+const KINDS = ["snapshot", "engine", "job", "progress", "preview", "picture", "problem", "library", "indexing", "models", "inspected", "download"];
 const FIRST_WAIT = 500;
 const LONGEST_WAIT = 8000;
 const FALL_ASLEEP = 60_000;

@@ -1,6 +1,7 @@
 // The stage: the picture being made or chosen, how far it is, the job's film strip, and the picture's story.
-import { el, setText } from "./element.js";
+import { el, iconButton, setText } from "./element.js";
 import { generated } from "./generate.js";
+import { inspect } from "./inspect.js";
 import { story } from "./story.js";
 import { store } from "./store.js";
 import { thumbnail } from "./thumbnail.js";
@@ -49,6 +50,11 @@ class Stage extends HTMLElement {
     this.fill = el("i");
     this.doing = el("span", { class: "doing" });
     this.left = el("span", { class: "left" });
+    this.look = iconButton("inspect", "See inside while it is painted", () => inspect({ job: this.job }), {
+      text: "Inspect",
+      class: "button look-inside",
+      hidden: true,
+    });
     this.bar = el(
       "div",
       { class: "bar", role: "progressbar", "aria-label": "Progress", "aria-valuemin": 0, "aria-valuemax": 100 },
@@ -63,7 +69,7 @@ class Stage extends HTMLElement {
     this.story = story(this.tab);
     this.append(
       this.box,
-      el("div", { class: "progress" }, this.bar, el("p", { class: "progress-words" }, this.doing, this.left)),
+      el("div", { class: "progress" }, this.bar, el("p", { class: "progress-words" }, this.doing, el("span", { class: "progress-look" }, this.look, this.left))),
       this.film,
       this.story.element,
     );
@@ -200,6 +206,7 @@ class Stage extends HTMLElement {
     const running = job?.state === "running";
     const percent = progress ? Math.floor(progress.fraction * 100) : 0;
     this.classList.toggle("working", running);
+    this.look.hidden = !running || this.tab === "extras";
     this.fill.style.setProperty("--fraction", running ? (progress?.fraction ?? 0) : 0);
     if (running) this.bar.setAttribute("aria-valuenow", percent);
     else this.bar.removeAttribute("aria-valuenow");

@@ -127,6 +127,11 @@ class Store extends EventTarget {
     this.tell("downloads");
   }
 
+  /** `facts`: what was seen inside a step of `job`, while somebody has it recorded. */
+  on_inspected(detail) {
+    this.dispatchEvent(new CustomEvent("inspected", { detail }));
+  }
+
   on_indexing(indexing) {
     this.indexing = indexing;
     this.tell("indexing");

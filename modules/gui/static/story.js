@@ -1,6 +1,7 @@
 // A picture's settings text under it, and what can be done with the picture.
 import { el, iconButton, setText } from "./element.js";
 import { enlarge } from "./enlarge.js";
+import { inspect } from "./inspect.js";
 import { say } from "./message.js";
 import { reproduce } from "./png_info.js";
 import { useSettings } from "./prompt.js";
@@ -27,6 +28,7 @@ export function story(tab) {
       text: "Reuse settings",
     }),
     iconButton("retry", "Paint this picture once more, and compare the two", () => reproduce({ picture }), { text: "Reproduce" }),
+    iconButton("inspect", "See inside: steps, tokens, latents, VAE", () => inspect({ picture }), { text: "Inspect" }),
     iconButton("copy", "Copy the settings text", () => copy(tab, picture.infotext), { text: "Copy" }),
     iconButton("download", "Download the picture", () => download(picture), { text: "Download" }),
   );

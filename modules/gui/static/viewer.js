@@ -1,5 +1,6 @@
 // One picture over the whole window: arrows walk, the wheel zooms at the pointer, dragging moves, Esc closes.
 import { el, iconButton, setText } from "./element.js";
+import { inspect } from "./inspect.js";
 import { library } from "./library.js";
 import { attempt } from "./message.js";
 import { sendBar } from "./send.js";
@@ -29,6 +30,7 @@ class Viewer {
         this.words,
         this.targets,
         this.starring,
+        iconButton("inspect", "See inside (I)", () => inspect({ picture: this.picture })),
         iconButton("fit", "Whole picture or its own size (Z)", () => this.toggle()),
         iconButton("download", "Download (S)", () => download(this.picture)),
         iconButton("close", "Close (Esc)", () => this.dialog.close()),
@@ -102,6 +104,7 @@ class Viewer {
       z: () => this.toggle(),
       f: () => this.star(),
       s: () => download(this.picture),
+      i: () => inspect({ picture: this.picture }),
     }[event.key];
     if (!act || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
