@@ -32,7 +32,7 @@ from .jobs.inputs import InputPictures
 from .jobs.inspection_desk import InspectionDesk
 from .jobs.inspections import Inspections
 from .jobs.library import Library
-from .jobs.model_work import Order, ordered, work_request
+from .jobs.model_work import Order, clear_away, ordered, work_request
 from .jobs.models import Models
 from .jobs.pasting import PastedSettings, pasted_settings
 from .jobs.queue import Job, JobQueue
@@ -99,7 +99,7 @@ class Studio:
             reproduced=lambda picture: self._reproduction(picture=picture),
             styled=lambda request: with_styles(request, self.styles),
         )
-        self._queue.recover()
+        clear_away(self._queue.recover())
 
     def start(self, load: str | None = None) -> None:
         """Opens the engine, has it load a checkpoint (None: `checkpoint_at_start`, "": none), and runs what waits."""

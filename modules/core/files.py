@@ -77,6 +77,11 @@ def check_room(target: Path, size: int) -> int:
     return free
 
 
+def part_of(target: Path) -> Path:
+    """What a new model file is called until it is whole."""
+    return target.with_name(f"{target.name}.new.part")
+
+
 def taken(target: Path) -> UserError:
     return UserError(f"There is a file {target.name} already.", hint="Choose another name, or move it away first.")
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,12 @@ from ..catalog.open import read_tensors
 from ..catalog.outcome import nbytes, planned, source
 from ..catalog.scan import find
 from ..core.errors import UserError
-from ..core.files import check_room
+from ..core.files import check_room, part_of
 from ..core.model_work import BOTH, CONVERT, EMA_ONLY, EXTRACT_VAE, MERGE, PLAIN_ONLY, ModelWork
 from ..core.request import GenerationRequest
 from .collection import Collection, Entry, id_of
 from .model_files import checked_name
+from .queue import Job
 
 SUFFIX = ".safetensors"
 LETTERS = {"A": "first", "B": "second", "C": "third"}
@@ -74,6 +76,14 @@ def ordered(values: Mapping[str, Any], collection: Collection) -> Order:
     return Order(work, kind, folder, nbytes(plan), check_room(target, nbytes(plan)), _has_ema(headers))
 
 
+def clear_away(jobs: Iterable[Job]) -> None:
+    """Deletes what jobs that ended with the program had written of their new files. Raises nothing: it is only room."""
+    for job in jobs:
+        if target := job.request.model_work.get("target"):
+            with contextlib.suppress(OSError):
+                part_of(Path(target)).unlink(missing_ok=True)
+
+
 def _models(work: ModelWork, collection: Collection) -> list[Entry]:
     """A, B and C. Raises UserError when one is not named, or none of what was asked for is done to it."""
     if work.tool != CONVERT and work.kind != "checkpoint":
@@ -94,7 +104,9 @@ def _found(collection: Collection, kind: str, name: str) -> Entry:
     if named := next((entry for entry in entries if entry.id == name), None):
         name = str(named.model.path)
     model = find([entry.model for entry in entries], name)
-    if model.kind in ("unknown", "diffusers folder"):
+    if model.path.is_dir():
+        raise UserError(f"{model.name} is a folder.", hint="New models can be made of single files.")
+    if model.kind == "unknown":
         raise UserError(model.problem or f"{model.name} is not known yet: {model.reason}", hint="Choose another file.")
     return next(entry for entry in entries if entry.model is model)
 

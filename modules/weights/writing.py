@@ -12,11 +12,10 @@ from torch import Tensor
 
 from ..catalog.outcome import Plan, nbytes
 from ..core.errors import UserError
-from ..core.files import check_room, taken
+from ..core.files import check_room, part_of, taken
 
 BLOCK = 16 << 20  # bytes between two reports
 FLUSHED = 256 << 20  # bytes between two requests to have them on the disk: the last one must not take long
-PART = ".new.part"
 Report = Callable[[int, int], None]
 
 
@@ -36,7 +35,7 @@ def write_safetensors(
     """
     table, size = _table(plan, metadata)
     check_room(target, size + len(table))
-    part = target.with_name(target.name + PART)
+    part = part_of(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with part.open("wb") as file:

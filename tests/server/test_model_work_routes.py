@@ -7,6 +7,11 @@ import torch
 from safetensors.torch import load_file
 
 import modules.engine.making  # noqa: F401 (it takes seconds, which no job should wait for)
+from modules.core.files import part_of
+from modules.core.request import GenerationRequest
+from modules.jobs.database import Database
+from modules.jobs.model_work import clear_away
+from modules.jobs.queue import JobQueue
 from tests.jobs.painting import finished, until
 from tests.open_clip import sd2_shapes
 from tests.toy import write_random, write_toy_checkpoint
@@ -90,3 +95,16 @@ def test_a_waiting_and_a_running_one_can_be_cancelled(web, studio, engine, folde
     web.post(f"/api/jobs/{jobs[0]}/stop")
     assert [finished(studio, job).state for job in jobs] == ["stopped", "cancelled"]
     assert not list(folder.glob("[ab].*"))
+
+
+def test_what_a_program_that_ended_too_early_had_written_goes_at_the_next_start(tmp_path):
+    target = tmp_path / "new.safetensors"
+    part_of(target).write_bytes(b"half of it")
+    work = {"tool": "convert", "first": "toy", "target": str(target), "name": "new"}
+    database = Database(tmp_path / "jobs.sqlite")
+    queue = JobQueue(database)
+    queue.add(GenerationRequest.checked({"model_work": work}), "models")
+    queue.take_next()
+    clear_away(queue.recover())
+    database.close()
+    assert not part_of(target).exists()
