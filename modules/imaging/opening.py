@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import re
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from ..core.errors import UserError
 
 log = logging.getLogger("easel.imaging")
 
+_COUNT = re.compile(r"\d+")  # of pixels, in Pillow's sentence about decompression bombs
 _ORIENTATION, _LYING = 0x0112, (5, 6, 7, 8)  # EXIF's tag, and its values for a quarter turn
 # What Pillow raises for broken files: by design the first three, the others where a decoder trusts what it reads.
 _BROKEN = (
@@ -39,7 +41,9 @@ def opened(source: Path | bytes) -> Iterator[Image.Image]:
             f"{name} is not a picture of a known format.", hint="Choose a PNG, JPEG or WebP file."
         ) from error
     except Image.DecompressionBombError as error:
-        raise UserError(f"{name} is too large to open safely: {error}.", hint="Scale it down first.") from error
+        told = _COUNT.search(str(error))
+        pixels = f" It has {int(told.group()) // 10**6:,} million pixels." if told else ""
+        raise UserError(f"{name} is too large to open safely.{pixels}", hint="Scale it down first.") from error
     except FileNotFoundError as error:
         raise UserError(f"{name} does not exist.", hint="It may have been moved or deleted.") from error
     except _BROKEN as error:

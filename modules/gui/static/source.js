@@ -204,6 +204,7 @@ class Source extends HTMLElement {
   async bringMask(file) {
     if (!file || !this.input) return;
     try {
+      say(this.tab, "");
       const { width, height, url } = await upload("/api/inputs", file);
       if (width !== this.input.width || height !== this.input.height) {
         const [is, be] = [`${width} × ${height}`, `${this.input.width} × ${this.input.height}`];
