@@ -9,7 +9,7 @@ import { form, refill } from "./values.js";
 
 const OVER = ["finished", "stopped", "failed", "interrupted", "cancelled"];
 const PAUSE = 300;
-const PATIENCE = 40; // times 250 milliseconds until the checkpoint's choice knows the new file
+const PATIENCE = 40; // times 250 milliseconds until the choice of checkpoints was filled anew
 const awaited = new Map(); // what becomes of the jobs of this page, by their ids
 
 /** `made`: {id, kind, name, folder, format} of the file to be; `load`: it is loaded as soon as it is there. */
@@ -58,18 +58,19 @@ async function arrived(made, load) {
   }
   if (!load) return;
   try {
-    await offered(made);
+    await offered();
     say("models", await use(made), "", "note");
   } catch (refused) {
     say("models", refused.message, refused.hint ?? "");
   }
 }
 
-/** Until the choice of checkpoints has the new file. */
-async function offered({ name, folder, format }) {
-  const path = `${folder ? `${folder}/` : ""}${name}.${format}`;
-  for (let times = 0; times < PATIENCE; times += 1) {
-    if ((form("txt2img").choices.checkpoint ?? []).some((choice) => choice === name || choice === path)) return;
+/** Until the choice of checkpoints was asked for anew: its old list may have the pickle by the name of the new file. */
+async function offered() {
+  const { choices } = form("txt2img");
+  const before = choices.checkpoint;
+  refill();
+  for (let times = 0; times < PATIENCE && choices.checkpoint === before; times += 1) {
     await new Promise((resolve) => setTimeout(resolve, 250));
   }
 }
