@@ -19,6 +19,7 @@ NAMED = {
     "pluggy.readthedocs.io",
     "git-lfs.github.com",  # the first line of a file that is kept elsewhere
     "git-lfs",
+    "huggingface.co",  # where models are fetched from when somebody asks for one
     "civitai.com",  # the page of a model that a file beside it names; a link, which only people follow
 }
 FICTIONAL = (".example", ".test", ".invalid", ".gradio.live")

@@ -13,6 +13,7 @@ from tests.jobs.painting import until
 from tests.jobs.source import Source
 
 LORA = save({f"lora_unet_down_blocks_0_x.lora_{end}.weight": torch.ones(4, 320) for end in ("down", "up")})
+HOME = "192.168.1.2"
 FROM_HERE = {"client": ("127.0.0.1", 5000), "base_url": "http://localhost:7860"}
 
 
@@ -50,9 +51,7 @@ def test_a_wrong_address_is_answered_with_a_sentence(studio) -> None:
 
 
 def test_who_comes_from_elsewhere_may_not_have_files_fetched(studio) -> None:
-    guest = TestClient(
-        build_app(studio, Gate(listen=True)), client=("192.168.1.9", 5000), base_url="http://192.168.1.2"
-    )
+    guest = TestClient(build_app(studio, Gate(listen=True)), client=("192.168.1.9", 5000), base_url=f"http://{HOME}")
     for place in ("", "/1f/stop", "/1f/resume", "/1f/remove"):
         answer = guest.post(f"/api/downloads{place}", json={"address": "http://127.0.0.1/x.ckpt"})
         assert answer.status_code == 403
