@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from importlib.metadata import version
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -69,17 +70,24 @@ def main() -> None:
 
 def _checked(made: Made, folder: Path) -> Row:
     """Everything about one file, which is there only meanwhile."""
-    needed = made.gigabytes * (1 if made.name.endswith(".ckpt") else 2) + 1
     row: Row = {}
     try:
         for check in ("write", "render", "compare"):
-            _wait_for_memory(needed)
+            _wait_for_memory(_needed(made, check))
             found = _run(check, folder, made.name)
             row |= found if check == "compare" else {check: found}
             print(f"{made.name}: {check}: {found}", flush=True)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return row
+
+
+def _needed(made: Made, check: str) -> float:
+    """GiB that a check takes: in float32 all networks to paint with them, the UNet to compare it."""
+    numbers = {name: prod(shape) for name, (_, shape) in made.table.items()}
+    unet = sum(count for name, count in numbers.items() if name.startswith(architectures.UNET))
+    taken = {"write": sum(numbers.values()) * made.name.endswith(".ckpt"), "render": sum(numbers.values())}
+    return 4 * taken.get(check, unet) / 2**30 + 1
 
 
 def _run(check: str, folder: Path, name: str) -> dict[str, Any]:

@@ -172,6 +172,14 @@ def read_training(model: Path) -> Training:
         raise UserError(what, hint="Mend it, or delete it.") from error
 
 
+def told_beside(model: Path) -> str:
+    """All that the files beside a checkpoint say of how it is to be computed: equal as long as none of it changes.
+    Raises UserError as `read_training` does.
+    """
+    own = read_card(model).own.model_dump_json(exclude={"recommended"}, exclude_none=True)
+    return own + read_training(model).model_dump_json(exclude_none=True)
+
+
 def _table(path: Path) -> dict[str, Any]:
     """The JSON object in a file; {} when there is no file. Raises UserError when it is something else."""
     text = _text(path)

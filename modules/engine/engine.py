@@ -11,6 +11,7 @@ from contextlib import closing
 from functools import partial
 from typing import Any
 
+from ..catalog.beside import told_beside
 from ..catalog.hashing import HashCache
 from ..catalog.scan import ModelFile, find, scan, scan_vaes, vae_for
 from ..core.errors import UserError
@@ -183,7 +184,8 @@ class Engine:
             return self._model
         file = self._checkpoint(checkpoint)
         vae_file = self._vae(vae, file)
-        if self._model and _identity(self._model.file, self._model.vae) == _identity(file, vae_file):
+        known = self._model and _identity(self._model.file, self._model.vae) == _identity(file, vae_file)
+        if known and _unchanged(self._model):
             self._opened_as = (checkpoint, vae)
             return self._model
         emit(LoadingModel(job, file.name))
@@ -196,6 +198,7 @@ class Engine:
             vae_file,
             hash_behind(self._pool, self._hashes, file),
             hash_behind(self._pool, self._hashes, vae_file) if vae_file else None,
+            told_beside(file.path),
         )
         self._networks.teach(self._model)
         self._opened_as = (checkpoint, vae)
@@ -219,7 +222,7 @@ class Engine:
         weights = self._loader.open(file, vae_file.path if vae_file else None)
         let_edges_meet(run.request.tiling, weights.unet, weights.vae)
         hashes = [hash_behind(self._pool, self._hashes, one) if one else None for one in (file, vae_file)]
-        self._second = Model(weights, file, vae_file, *hashes)
+        self._second = Model(weights, file, vae_file, *hashes, told_beside(file.path))
         return self._second
 
     def _checkpoint(self, wanted: str) -> ModelFile:
@@ -256,9 +259,10 @@ def _identity(file: ModelFile, vae: ModelFile | None) -> tuple:
 
 
 def _unchanged(model: Model) -> bool:
-    """Whether the files on disk are still those that were loaded."""
+    """Whether the files on disk are still those that were loaded, and what is said of them beside is the same."""
     try:
+        told = told_beside(model.file.path)
         found = tuple((one.path.stat().st_size, one.path.stat().st_mtime_ns) for one in (model.file, model.vae) if one)
-    except OSError:
+    except (OSError, UserError):
         return False
-    return found == tuple((one.size, one.mtime_ns) for one in (model.file, model.vae) if one)
+    return told == model.told and found == tuple((one.size, one.mtime_ns) for one in (model.file, model.vae) if one)

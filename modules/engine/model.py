@@ -23,7 +23,8 @@ INPAINTING, EDITING = "inpainting", "pix2pix"
 @dataclass(frozen=True)
 class Model:
     """`file` and `vae` say what was loaded (`vae` None: the checkpoint's own); hashes are computed behind the first
-    picture, since a full-size file takes seconds. `zero_terminal_snr`: its noise levels go up to pure noise.
+    picture, since a full-size file takes seconds. `told`: what was said of it beside, see `told_beside`.
+    `zero_terminal_snr`: its noise levels go up to pure noise.
     """
 
     weights: Weights
@@ -31,6 +32,7 @@ class Model:
     vae: ModelFile | None
     file_hash: Future[str]
     vae_hash: Future[str] | None
+    told: str = ""
     zero_terminal_snr: bool = False
 
     @property

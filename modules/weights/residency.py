@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from ..catalog.beside import told_beside
 from ..catalog.header import Header
 from ..catalog.scan import ModelFile
 from ..core.errors import UserError
@@ -23,7 +24,7 @@ from .tensors import identity
 from .weights import Weights
 
 SPARE = 0.8  # of the free memory, what a second model may take before the first is let go
-Key = tuple[str, int, int]
+Key = tuple[str, int, int, str]
 
 
 @dataclass(frozen=True)
@@ -148,5 +149,5 @@ def _bytes_needed(header: Header, dtype: torch.dtype) -> int:
 
 
 def _key(path: Path) -> Key:
-    """What tells this file, with this content, from others."""
-    return str(path.resolve()), *identity(path)
+    """What tells this file, with this content and with what is said of it beside, from others. Raises UserError."""
+    return str(path.resolve()), *identity(path), told_beside(path)

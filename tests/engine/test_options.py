@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from modules.catalog.beside import write_card
 from modules.core.errors import UserError
 from modules.core.hooks import Hooks, hook
 from modules.core.infotext import read
@@ -136,6 +137,8 @@ def test_a_checkpoint_that_declares_it_is_painted_with_from_pure_noise_on(engine
     try:
         assert (pixels(other) == wanted).all()
         assert other.levels(GenerationRequest(schedule="Karras"))[0] == pytest.approx(4518.76, rel=1e-5)
+        write_card(path, {"easel": {"zero_terminal_snr": False}})  # the owner's word, with the model open
+        assert (pixels(other) == pixels(engine)).all()
     finally:
         other.close()
 

@@ -10,6 +10,7 @@ import psutil
 import pytest
 import torch
 
+from modules.catalog.beside import write_card
 from modules.core.errors import UserError
 from modules.weights import residency
 from modules.weights.memory import free_memory
@@ -40,6 +41,17 @@ def test_a_file_that_changed_is_opened_anew(loader, toy, tmp_path):
     first = loader.open(path)
     os.utime(path, ns=(0, 1))
     assert loader.open(path) is not first
+
+
+def test_a_file_of_which_something_else_is_said_beside_is_opened_anew(loader, toy, tmp_path):
+    path = shutil.copy(toy, tmp_path / "mine.safetensors")
+    first = loader.open(path)
+    write_card(path, {"notes": "lovely"})
+    assert loader.open(path) is first
+    write_card(path, {"easel": {"prediction_type": "v_prediction"}})
+    assert loader.open(path).prediction == "v_prediction"
+    path.with_suffix(".yaml").write_text("model: {params: {ztsnr: true}}")
+    assert loader.open(path).declared.zero_terminal_snr is True
 
 
 def test_another_file_takes_the_place_of_the_first_and_frees_it(toy, other):
