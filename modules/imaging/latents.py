@@ -25,8 +25,8 @@ def in_colours(latents: Latents, factors: Latents, bias: Latents) -> Pixels:
 
 
 def side_by_side(latents: Latents) -> tuple[Pixels, float]:
-    """Each channel of (channels, h, w) as a picture, beside each other: (h, channels * w, 3); and the value that has the
-    brightest colour. All share one scale, so that they can be compared.
+    """Each channel of (channels, h, w) as a picture, beside each other: (h, channels * w, 3); and the value that has
+    the brightest colour. All share one scale, so that they can be compared.
     """
     limit = _limit(numpy.abs(latents))
     row = numpy.concatenate(list(latents), axis=1)

@@ -175,3 +175,40 @@ def test_a_page_reloads_itself_when_the_server_came_back_with_another_page(perso
         assert person.page.input_value("#txt2img_prompt textarea") == "typed before"
     finally:
         paced.hooks.unregister("sparkle")
+
+
+STEP = "document.querySelector('.inside-caption strong')?.textContent"
+
+
+def test_a_person_sees_inside_a_finished_picture_a_prompt_and_a_running_job(person: Visit, paced: PacedProgram) -> None:
+    """Closed, the panel asks for nothing; looked into, a picture is not saved anew."""
+    page, asked = person.page, []
+    page.on("request", lambda request: asked.append(request.url) if "/inspections" in request.url else None)
+    start(person, paced, hold_at=1, prompt="a (red:1.3) barn")
+    paced.engine.go_on()
+    person.wait_for_picture_of("a (red:1.3) barn")
+    assert asked == []
+
+    before = len(paced.studio.pictures())
+    page.click("#txt2img_results .story-actions >> text=Inspect")
+    page.click("[data-steps='every step']")
+    page.wait_for_function(f"{STEP} === 'Step 4 of 4'")
+    page.wait_for_function("document.querySelector('.inside-picture').naturalWidth > 0")
+    page.keyboard.press("ArrowLeft")
+    assert page.inner_text(".inside-caption strong") == "Step 3 of 4"
+    assert "4.87" in page.inner_text(".inside-facts")  # the noise level of the third step
+    assert page.locator(".inside-channels figure >> visible=true").count() == 4
+    page.click("#inspect_prompt")
+    page.wait_for_selector(".token[data-weight=more]")
+    assert page.inner_text(".token[data-weight=more]").split() == ["red", "736", "×1.3"]
+    page.keyboard.press("Escape")
+    assert len(paced.studio.pictures()) == before
+
+    start(person, paced, hold_at=2, prompt="a boat")
+    with page.expect_response("**/watch"):
+        page.click("#txt2img_results .look-inside")
+    page.wait_for_selector("text=Its next step will be shown here")
+    paced.engine.go_on()
+    page.wait_for_function(f"{STEP} === 'Step 4 of 4'")
+    page.keyboard.press("Escape")
+    assert person.complaints == []

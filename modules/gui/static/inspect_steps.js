@@ -27,7 +27,9 @@ export function stepsView() {
   let about = null;
   let job = null; // whose insides are shown
   let shown = 0; // the picture's number inside it
-  let steps = []; // the facts of its steps, in order
+  let all = []; // the facts of all its pictures' steps
+  let state = "";
+  let steps = []; // the facts of the picture's steps, in order
   let at = -1;
   let follows = true; // the newest step, as long as nobody chose another one
   let seenAs = "noise";
@@ -111,20 +113,23 @@ export function stepsView() {
   }
 
   async function follow(id, number = null) {
-    [job, steps, at, follows] = [id || null, [], -1, true];
+    [job, all, at, follows] = [id || null, [], -1, true];
     if (job) {
       const asked = job;
       const answer = await attempt(() => ask(`/api/inspections/${id}`), TAB);
       if (job !== asked || !answer) return;
       state = answer.state;
-      shown = number ?? answer.steps.at(-1)?.picture ?? 0;
-      all = answer.steps;
+      if (follows) shown = number ?? answer.steps.at(-1)?.picture ?? shown;
+      answer.steps.forEach(add);
     }
     load();
   }
 
-  let all = []; // the facts of all pictures of the job
-  let state = "";
+  /** News may come before the answer to what was there. */
+  function add(one) {
+    all = [...all.filter(({ picture: p, step }) => p !== one.picture || step !== one.step), one];
+    all.sort((a, b) => a.picture - b.picture || a.step - b.step);
+  }
 
   function load() {
     const numbers = [...new Set(all.map((one) => one.picture))];
@@ -137,8 +142,7 @@ export function stepsView() {
   }
 
   function arrived(one) {
-    all = [...all.filter(({ picture: p, step }) => p !== one.picture || step !== one.step), one];
-    all.sort((a, b) => a.picture - b.picture || a.step - b.step);
+    add(one);
     if (follows) shown = one.picture;
     load();
   }
@@ -171,6 +175,7 @@ export function stepsView() {
     const asked = about;
     const answer = await attempt(() => ask("/api/inspections", { picture: asked.picture.id, steps: wanted }), TAB);
     if (!answer || about !== asked) return;
+    element.parentElement?.focus(); // the pressed button goes; arrows shall walk the steps
     more.replaceChildren(...answer.differences.map((one) => el("p", { class: "hint" }, one)));
     await follow(answer.job, 0);
   }
