@@ -130,9 +130,10 @@ class Row {
     setText(this.state, told(download));
     this.stop.hidden = over;
     this.resume.hidden = !["stopped", "failed"].includes(download.state);
+    setText(this.resume, download.received ? "Resume" : "Try again");
     this.remove.hidden = !over;
     this.remove.title = download.state === "finished" ? "Take it off the list" : "Take it off the list, with what has arrived of it";
-    this.bar.hidden = download.state === "finished" || !download.total;
+    this.bar.hidden = download.state === "finished" || !download.total || (over && !download.received);
     this.fill.style.setProperty("--fraction", download.total ? download.received / download.total : 0);
     this.bar.setAttribute("aria-valuenow", Math.round((100 * download.received) / (download.total || 1)));
   }
