@@ -46,6 +46,7 @@ SECTIONS = {
     "variation": "Variations of the seed",
     "sampler": "Sampler and schedule",
     "language": "How prompts are read",
+    "loopback": "Loopback",
     "files": "Files and folders",
 }
 

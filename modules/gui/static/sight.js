@@ -151,7 +151,7 @@ export class Sight {
         const at = (j * width + i) * 4;
         const colour = colours ? colours.data[from * 4 + 3] : 0;
         if (colour) for (let c = 0; c < 4; c += 1) out[at + c] = colours.data[from * 4 + c];
-        const over = mask ? mask.data[from] * this.opacity : 0;
+        const over = mask ? mask.data[from] * this.opacity * (1 - colour / 255) : 0; // a colour is seen as it will be
         if (!over) continue;
         const share = colour ? over / 255 : 1;
         for (let c = 0; c < 3; c += 1) out[at + c] += (tint[c] - out[at + c]) * share;

@@ -655,6 +655,7 @@ class Source extends HTMLElement {
       const value = Math.max(0, Math.min(4096, Math.round((start.value + pulled) / 8) * 8));
       if (value === form(this.tab).values[name]) return;
       form(this.tab).values[name] = value; // shown at once; the widget follows when the drag ends
+      if (this.overflows(side)) this.sight.fit(this.added());
       this.drawMarks();
     };
     const up = () => {
@@ -664,6 +665,14 @@ class Source extends HTMLElement {
     };
     addEventListener("pointermove", move);
     addEventListener("pointerup", up, { once: true });
+  }
+
+  /** Whether a side of the frame lies out of the view. */
+  overflows(side) {
+    const { left, right, up, down } = this.added();
+    const { clientWidth, clientHeight } = this.board;
+    const [from, to] = [this.sight.place(-left, -up), this.sight.place(this.input.width + right, this.input.height + down)];
+    return { left: from.left < 0, up: from.top < 0, right: to.left > clientWidth, down: to.top > clientHeight }[side];
   }
 
   /** Asks which part would be painted when only the masked part is. */
