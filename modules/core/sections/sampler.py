@@ -153,8 +153,8 @@ class SamplerOptions(BaseModel):
         infotext="Noise Schedule",
         written="changed",
         group="sampler",
-        help="Zero Terminal SNR starts from pure noise, for models that predict v and were trained so. Default does that "
-        "where the checkpoint, or the .yaml beside it, says so.",
+        help="Zero Terminal SNR starts from pure noise, for models that predict v and were trained so. Default does "
+        "that where the checkpoint, or the .yaml beside it, says so.",
     )
     sgm_noise_multiplier: bool = param(
         False,
