@@ -247,14 +247,14 @@ def _vae_alone(work: ModelWork, first: Source) -> dict[str, Planned]:
 
 
 def _dtype(work: ModelWork, first: Source, name: str, entry: TensorEntry) -> str:
-    """The kind of number that a tensor becomes. What is not a network's stays as it is, whole numbers too; in fp8, so
-    do norms, biases and the VAE become fp16: they take next to no room, and a picture shows what is missing from them.
+    """The kind of number that a tensor becomes. What is not a network's stays as it is, whole numbers too. In fp8 come
+    the UNet's matrices only, as in A1111: the rest becomes fp16, for it is small, and a picture shows what it lacks.
     """
     part = part_of(name) if first.has_networks else "unet"
     if not work.dtype or entry.dtype not in FLOATS or not part:
         return entry.dtype
-    coarse = work.dtype == FP8 and (part == "vae" or len(entry.shape) < 2)
-    return "F16" if coarse else DTYPES[work.dtype]
+    finer = work.dtype == FP8 and (part not in ("unet", "ema") or len(entry.shape) < 2)
+    return "F16" if finer else DTYPES[work.dtype]
 
 
 def _size(shape: Shape) -> str:

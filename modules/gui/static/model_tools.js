@@ -7,7 +7,7 @@ import { size } from "./shelf.js";
 
 const PAUSE = 200;
 const FORMATS = [["", "As it is"], ["fp16", "fp16"], ["bf16", "bf16"], ["fp32", "fp32"]];
-const FP8 = ["fp8", "fp8, VAE and norms fp16"];
+const FP8 = ["fp8", "fp8 the UNet, fp16 the rest"];
 const EMAS = { both: "Both", plain: "Plain only", ema: "EMA only" };
 
 /** A sheet for one tool. Subclasses put their own fields into `build` and `values`. */
