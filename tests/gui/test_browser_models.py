@@ -76,8 +76,9 @@ def test_a_model_is_fetched_from_its_address_and_stands_on_the_shelf(shelf):
     with Source(save({"emb_params": torch.ones(2, 768)}), tricks=["stall"]) as source:
         page.fill("#models_get_address", source.address("mossy.safetensors"))
         page.keyboard.press("Enter")
+        until(lambda: source.given)
         page.click("#models_get_running button >> text=Stop")
-        page.click("#models_get_running [data-state=stopped] button >> text=Resume")
+        page.click("#models_get_running [data-state=stopped] button:visible >> nth=0")
         page.wait_for_selector("#models_get_running [data-state=finished] >> text=SD 1.x embedding")
     page.keyboard.press("Escape")
     page.click("[data-kind=embedding]")

@@ -88,7 +88,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._head(206 if begin else 200, headers, said)
         self._send(rest[: len(rest) // 2])
         if trick == "stall":
-            source.over.wait(10)
+            source.over.wait(60)
         if trick in ("", "whole", "lie"):
             self._send(rest[len(rest) // 2 :])
         self.close_connection = True
