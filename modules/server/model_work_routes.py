@@ -35,9 +35,9 @@ def model_work_router(studio: Studio) -> APIRouter:
     @router.post("/convert")
     def convert(values: Sent) -> Json:
         """Queues the writing of a model as safetensors; answers with the job. `first` is its name, `kind` what it is
-        (checkpoint, VAE, LoRA, embedding, upscaler). `dtype`: "fp32", "fp16", "bf16", "fp8" (the UNet; the rest fp16), or
-        "" as stored; `ema`: "both", "plain" or "ema"; `prune`: only what pictures need; `name`: the new file's, without
-        ending.
+        (checkpoint, VAE, LoRA, embedding, upscaler). `dtype`: "fp32", "fp16", "bf16", "fp8" (the UNet alone, the rest
+        in fp16), or "" as stored; `ema`: "both", "plain" or "ema"; `prune`: only what pictures need; `name`: the new
+        file's, without ending.
         """
         return queued(CONVERT, values)
 
