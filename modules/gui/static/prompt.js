@@ -65,11 +65,12 @@ function offerSettings(tab, event) {
   useSettings(tab, text);
 }
 
-/** Sets the widgets from a picture's text, and says what could not be set. */
-export async function useSettings(tab, text) {
+/** Sets the widgets from a picture's text, but for those in `left`, and says what could not be set. */
+export async function useSettings(tab, text, left = []) {
   const answer = await attempt(() => ask("/api/paste", { text }), tab);
   if (!answer) return;
   const { extra = {}, scripts, ...values } = answer.values;
+  for (const name of left) delete values[name];
   const impossible = apply(tab, { ...values, ...extra, ...scriptValues(scripts) });
   const missing = [...(answer.problems ?? []), ...impossible.map((name) => `${name}: ${values[name]} is not there.`)];
   if (missing.length) say(tab, "The settings are set, but for this:", missing.join(" "));

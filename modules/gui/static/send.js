@@ -31,6 +31,8 @@ import { showTab } from "./tabs.js";
 import { load, store } from "./values.js";
 
 const KEY = "easel.send";
+// What a picture that goes along has behind it: to be carried on once more is another wish.
+const DONE = ["outpaint_left", "outpaint_right", "outpaint_up", "outpaint_down"];
 const registry = new EventTarget();
 const targets = new Map();
 
@@ -50,11 +52,12 @@ export async function send(source, name, { settings = withSettings() } = {}) {
   const target = targets.get(name);
   const from = shownTab();
   try {
-    if (target.picture && holdsPicture(source)) {
+    const pictureToo = target.picture && holdsPicture(source);
+    if (pictureToo) {
       await target.receive({ input: target.stored ? await inputOf(source) : null, source });
     }
     showTab(target.tab);
-    if (target.settings && (settings || !target.picture)) await sendSettings(source, target.tab);
+    if (target.settings && (settings || !target.picture)) await sendSettings(source, target.tab, pictureToo ? DONE : []);
     return true;
   } catch (refused) {
     say(from, refused.message, refused.hint);
@@ -62,9 +65,9 @@ export async function send(source, name, { settings = withSettings() } = {}) {
   }
 }
 
-async function sendSettings(source, tab) {
+async function sendSettings(source, tab, left) {
   const text = textOf(source) ?? (await inputOf(source)).infotext;
-  if (text) await useSettings(tab, text);
+  if (text) await useSettings(tab, text, left);
   else say(tab, "The picture came without settings.", "", "note");
 }
 

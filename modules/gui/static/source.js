@@ -221,6 +221,7 @@ class Source extends HTMLElement {
   /** The widgets say another picture or mask than is shown: after a reload, or settings that were taken over. */
   async follow() {
     const { init_image: id, mask } = form(this.tab).values;
+    this.refit();
     this.drawMarks();
     if (this.following || id === undefined) return;
     if ((id || "") === (this.id ?? "")) return void this.askPart();
@@ -665,6 +666,14 @@ class Source extends HTMLElement {
     };
     addEventListener("pointermove", move);
     addEventListener("pointerup", up, { once: true });
+  }
+
+  /** Brings the whole frame into view when it has become another one. */
+  refit() {
+    const sides = this.input && this.masks ? Object.values(this.added()).join() : "";
+    if (sides === (this.sides ?? "0,0,0,0")) return;
+    this.sides = sides;
+    this.sight.fit(this.added());
   }
 
   /** Whether a side of the frame lies out of the view. */
