@@ -73,6 +73,7 @@ def test_what_is_no_file_is_said_with_what_to_do(text: str, said: str) -> None:
         ("attachment; filename*=UTF-8''a%E2%80%AEtpkc.pt", "https://x.example/1", "atpkc.pt"),
         ("", "https://x.example/a/m%20n.pth?x=/y.exe", "m n.pth"),
         ('attachment; filename="run.exe"', "https://x.example/real.ckpt", "real.ckpt"),
+        ("", "https://huggingface.co/me/soft-light/resolve/main/unet/model.fp16.safetensors", "soft-light.safetensors"),
         ("", f"https://x.example/{'é' * 400}.ckpt", "é" * 116 + ".ckpt"),
     ],
 )

@@ -10,6 +10,9 @@ from urllib.parse import unquote, urlsplit
 from ...catalog.scan import SUFFIXES
 from ...core.errors import UserError
 
+# What the Hugging Face libraries call their files: of these, the model's name says which it is.
+USUAL = ("model", "pytorch_model", "diffusion_pytorch_model", "pytorch_lora_weights", "learned_embeds")
+_OF_MODEL = re.compile(r"https://huggingface\.co/[^/]+/([^/]+)/resolve/")
 LONGEST = 120  # characters, and twice as many bytes
 _EXTENDED = re.compile(r"filename\*\s*=\s*(utf-8|iso-8859-1)'[^']*'([^\s;]+)", re.IGNORECASE)
 _FORBIDDEN = re.compile(r'[<>:"|?*]')
@@ -18,17 +21,22 @@ _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|
 
 def file_name(disposition: str, *urls: str) -> str:
     """The name that the server gives the file, else the last one in the first of these addresses that ends in a model's
-    name. Raises UserError when none does.
+    name; the model's own where that says nothing. Raises UserError when none does.
     """
     given = [_of_disposition(disposition), *(unquote(urlsplit(url).path, errors="replace") for url in urls)]
     names = [name for name in map(_clean, given) if name]
     for name in names:
         if name.lower().endswith(SUFFIXES):
-            return name
+            return _telling(name, urls)
     shown = f"{names[0][:80]} is" if names else "What is there is"
     raise UserError(
         f"{shown} not a model file.", hint=f"The names of models end in {', '.join(SUFFIXES)}. Is it the right link?"
     )
+
+
+def _telling(name: str, urls: tuple[str, ...]) -> str:
+    model = next((found[1] for url in urls if (found := _OF_MODEL.match(url))), "")
+    return _clean(model + name[name.rindex(".") :]) if model and name.partition(".")[0] in USUAL else name
 
 
 def _of_disposition(header: str) -> str:
