@@ -154,16 +154,14 @@ def render(path: Path, made: Made) -> Found:
     studio.start("")
     try:
         model = next(model for model in studio.models() if model.path == path)
-        began = time.perf_counter()
         pixels = _painted(studio, model.name)
         weights = seen.weights
         return {
-            "recognised": f"{weights.family.name} {model.variant}",
+            "recognised": f"{weights.family.name}: {model.variant}",
             "reason": model.reason,
             "predicts": weights.prediction,
             "vae": weights.vae_path.name if weights.vae_path else "",
             "colours": float(pixels.std()),
-            "seconds": time.perf_counter() - began,
             "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
         }
     finally:
