@@ -29,6 +29,8 @@ SAMPLES = {
     "jpeg": b"\xff\xd8",
     "picture": PICTURE,
     "model": "m.safetensors",
+    "facts": {"sigma": 1.5},
+    "images": {"picture.jpg": b"\xff\xd8"},
     "message": "It broke.",
     "hint": "Mend it.",
 }
@@ -38,7 +40,7 @@ KINDS = [kind for kind in vars(events).values() if isinstance(kind, type) and is
 def sample(kind: type[events.Event]) -> events.Event:
     """An event of this kind, every field with a value of its kind; numbers are 7."""
     values = {field.name: SAMPLES.get(field.name, 7) for field in dataclasses.fields(kind)}
-    if kind is events.PictureSaved:
+    if kind in (events.PictureSaved, events.Inspected):
         values["picture"] = 7
     return kind(**values)
 
