@@ -196,6 +196,15 @@ def test_a_picture_too_large_for_the_model_keeps_its_size_and_only_its_masked_pa
     assert painter.page.evaluate(f"{SOURCE}.sizeFor({{ width: 96, height: 64 }})") == {"width": 96, "height": 64}
 
 
+def test_without_a_mask_the_page_says_that_the_whole_picture_is_painted(painter: Visit) -> None:
+    painter.page.evaluate(f"{SOURCE}.pressed()")
+    assert "Nothing is masked" in painter.page.inner_text("#inpaint_message")
+    painter.page.evaluate(f"{SOURCE}.look('source')")
+    draw(painter, (20, 20), (70, 20))
+    painter.page.evaluate(f"document.querySelector('easel-message[tab=inpaint]').say(''); {SOURCE}.pressed()")
+    assert painter.page.inner_text("#inpaint_message") == ""
+
+
 def test_the_keys_are_shown_on_request(painter: Visit) -> None:
     painter.page.keyboard.press("?")
     assert "Ctrl+Z" in painter.page.inner_text(".source-keys:popover-open")

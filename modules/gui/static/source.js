@@ -49,7 +49,7 @@ class Source extends HTMLElement {
     changes.addEventListener("values", ({ detail }) => detail === this.tab && this.follow());
     new ResizeObserver(() => this.resized()).observe(this.board);
     beforeGenerate(this.tab, () => this.keep());
-    generated.addEventListener("pressed", ({ detail }) => detail === this.tab && this.look("result"));
+    generated.addEventListener("pressed", ({ detail }) => detail === this.tab && this.pressed());
     this.look("source");
   }
 
@@ -488,6 +488,13 @@ class Source extends HTMLElement {
       this.dirty = { mask: dirty.mask || this.dirty.mask, colours: dirty.colours || this.dirty.colours };
       throw refused;
     }
+  }
+
+  /** Generate was pressed. Without a mask the whole picture is painted, which may not be what was meant. */
+  pressed() {
+    this.look("result");
+    const whole = this.masks && this.input && this.mask.empty && !Object.values(this.added()).some(Boolean);
+    if (whole && !form(this.tab).values.batch_files) say(this.tab, "Nothing is masked: the whole picture is painted.", "", "note");
   }
 
   async sketchFile() {
