@@ -74,12 +74,11 @@ def seen(step: Step, run: Run, painting: Painting) -> tuple[dict[str, Any], dict
     noisy = x / float(numpy.hypot(sigma, 1.0))
     channels = {"noisy": side_by_side(noisy), "guess": side_by_side(guess)}
     factors, bias = _colours(painting, len(x))
-    images = {
-        f"{name}_noise": in_colours(part, factors, bias * 0) for name, part in noise.items() if name != "difference"
-    }
-    images["conditional_guess"] = in_colours(conditional, factors, bias)
+    parts = {"conditional": conditional, **({} if unconditional is None else {"unconditional": unconditional})}
+    images = {f"{name}_guess": in_colours(part, factors, bias) for name, part in parts.items()}
+    images.update({f"{name}_noise": in_colours(noise[name], factors, bias * 0) for name in parts})
+    most = None
     if unconditional is not None:
-        images["unconditional_guess"] = in_colours(unconditional, factors, bias)
         images["difference"], most = strength(noise["difference"])
         channels["difference"] = side_by_side(noise["difference"])
     images.update({f"{name}_channels": drawn for name, (drawn, _) in channels.items()})
@@ -90,7 +89,7 @@ def seen(step: Step, run: Run, painting: Painting) -> tuple[dict[str, Any], dict
         "prompts": len(step.conditionals),
         "noise": {name: deviation(part) for name, part in noise.items()},
         "brightest": {name: limit for name, (_, limit) in channels.items()},
-        "strongest": most if unconditional is not None else None,
+        "strongest": most,
         "channels": {name: _statistics(part) for name, part in (("noisy", noisy), ("guess", guess))},
     }
     picture = _jpeg(decoded(step.denoised[0], run, painting.model))

@@ -35,7 +35,7 @@ def test_every_step_is_told_with_all_its_images(engine: Engine, hooks: Hooks) ->
     first = steps[0]
     assert set(first.images) == {
         *("picture.jpg", "difference.png", "noisy_channels.png", "guess_channels.png", "difference_channels.png"),
-        *(f"{part}_noise.png" for part in ("conditional", "unconditional", "guided")),
+        *(f"{part}_noise.png" for part in ("conditional", "unconditional")),
         *("conditional_guess.png", "unconditional_guess.png"),
     }
     assert pixels(first.images["picture.jpg"]).shape == (64, 64, 3)

@@ -46,7 +46,7 @@ class Queue extends HTMLElement {
       el(
         "p",
         { class: "job-prompt", dir: "auto", title: job.work || job.prompt.slice(0, 1000) },
-        job.work || job.prompt.slice(0, 200) || (job.tab === "extras" ? "Extras" : "(no prompt)"),
+        job.work || job.prompt.slice(0, 200) || ({ extras: "Extras", inspect: "Inspect" }[job.tab] ?? "(no prompt)"),
       ),
       el("p", { class: "job-state", title: what }, el("b", {}, WORDS[job.state]), ` · ${what}`),
       el("div", { class: "job-actions" }, ...this.actions(job)),
