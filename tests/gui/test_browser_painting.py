@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from modules.core.hooks import hook
 from modules.core.request import GenerationRequest
 
 from .conftest import PacedProgram, Visit
@@ -196,7 +197,29 @@ def test_a_picture_too_large_for_the_model_keeps_its_size_and_only_its_masked_pa
     assert painter.page.evaluate(f"{SOURCE}.sizeFor({{ width: 96, height: 64 }})") == {"width": 96, "height": 64}
 
 
+class Halves:
+    @hook
+    def offering_masks(self, masks: dict) -> None:
+        masks["Left half"] = lambda pixels: np.arange(96)[None].repeat(64, 0) < 48
+
+
+def test_a_mask_that_an_extension_makes_is_chosen_from_a_list(paced: PacedProgram, request) -> None:
+    paced.hooks.register(Halves(), "halves")
+    try:
+        painter = request.getfixturevalue("painter")
+        painter.page.evaluate(f"{SOURCE}.automatic.look()")
+        painter.page.click("easel-source[tab=inpaint] [data-act=masks]")
+        painter.page.click("text=Left half")
+        painter.page.wait_for_function(f"{SOURCE}.mask.data[0] === 255")
+        mask = mask_now(painter)
+        assert mask[:, :48].all() and not mask[:, 48:].any()
+        painter.page.keyboard.press("Control+z")
+    finally:
+        paced.hooks.unregister("halves")
+
+
 def test_without_a_mask_the_page_says_that_the_whole_picture_is_painted(painter: Visit) -> None:
+    assert not painter.page.is_visible("easel-source[tab=inpaint] [data-act=masks]")  # nobody makes any
     painter.page.evaluate(f"{SOURCE}.pressed()")
     assert "Nothing is masked" in painter.page.inner_text("#inpaint_message")
     painter.page.evaluate(f"{SOURCE}.look('source')")

@@ -1,5 +1,6 @@
 // The picture to start from, and what is painted on it: a mask, or colours. Its pixels stay in the browser while somebody
 // paints; when Generate is pressed, or the hand rests, what was painted is stored once and the widgets get its id.
+import { automaticMasks } from "./automatic_masks.js";
 import { dropDraft, keepDraft, readDraft } from "./drafts.js";
 import { el, iconButton, setText, shownTab } from "./element.js";
 import { beforeGenerate, generated } from "./generate.js";
@@ -105,6 +106,7 @@ class Source extends HTMLElement {
     this.sketch.checked = this.sketching;
     this.sketch.addEventListener("change", () => (this.sketching = this.sketch.checked));
     const mask = el("input", { type: "file", accept: "image/*", hidden: true, onchange: () => this.bringMask(mask.files[0]) });
+    this.automatic = this.masks && automaticMasks((name) => this.makeMask(name));
     const act = (icon, label, does, attributes) => iconButton(icon, label, does, { "data-act": icon, ...attributes });
     return el(
       "div",
@@ -129,6 +131,7 @@ class Source extends HTMLElement {
         act("redo", "Redo (Ctrl+Shift+Z)", () => this.redo()),
         this.masks && act("invert", "Invert the mask (I)", () => this.whole((mask) => mask.invert())),
         this.masks && act("fill", "Mask everything", () => this.whole((mask) => mask.fill(255))),
+        this.automatic,
         act("clear", "Clear what was painted (Del)", () => this.clear()),
         act("fit", "Show the whole picture (0)", () => this.sight.fit(this.added())),
         this.masks && act("upload", "Use a picture as the mask", () => mask.click()),
@@ -182,6 +185,7 @@ class Source extends HTMLElement {
     this.invite.hidden = true;
     await this.sight.show(bitmap);
     this.tellFacts();
+    if (this.masks) await this.automatic.look();
   }
 
   /** Brings files in: uploads them, and shows what the server made of the first. Several become a batch. */
@@ -211,11 +215,27 @@ class Source extends HTMLElement {
         say(this.tab, `The mask is ${is} pixels, but the picture is ${be}.`, "Choose a mask of the picture's size.");
         return;
       }
-      const values = await greyOf(url);
-      this.whole((mask) => (mask.write(mask.touch(0, 0, width, height), values), { x: 0, y: 0, w: width, h: height }));
+      await this.useMask(url);
     } catch (refused) {
       say(this.tab, refused.message, refused.hint);
     }
+  }
+
+  /** Has an extension make the mask. */
+  async makeMask(name) {
+    try {
+      say(this.tab, "");
+      await this.useMask((await ask("/api/inputs/mask", { name, init_image: this.input.id })).url);
+    } catch (refused) {
+      say(this.tab, refused.message, refused.hint);
+    }
+  }
+
+  /** A stored mask of the picture's size takes the place of what is masked, as one step. */
+  async useMask(url) {
+    const { width, height } = this.input;
+    const values = await greyOf(url);
+    this.whole((mask) => (mask.write(mask.touch(0, 0, width, height), values), { x: 0, y: 0, w: width, h: height }));
   }
 
   /** The widgets say another picture or mask than is shown: after a reload, or settings that were taken over. */
