@@ -207,7 +207,7 @@ def test_a_mask_that_an_extension_makes_is_chosen_from_a_list(paced: PacedProgra
     paced.hooks.register(Halves(), "halves")
     try:
         painter = request.getfixturevalue("painter")
-        painter.page.evaluate(f"{SOURCE}.automatic.look()")
+        painter.page.evaluate(f"{SOURCE}.bar.automatic.look()")
         painter.page.click("easel-source[tab=inpaint] [data-act=masks]")
         painter.page.click("text=Left half")
         painter.page.wait_for_function(f"{SOURCE}.mask.data[0] === 255")

@@ -1,4 +1,5 @@
 // The PNG Info tab: what a picture says about itself, where it can go from here, and how it comes out once more.
+import { takeFiles } from "./dropping.js";
 import { el, iconButton, setText } from "./element.js";
 import { say } from "./message.js";
 import { registerTarget, sendBar } from "./send.js";
@@ -18,20 +19,7 @@ class PngInfo extends HTMLElement {
   connectedCallback() {
     if (this.frame) return;
     this.build();
-    this.addEventListener("dragover", (event) => {
-      if (!event.dataTransfer.types.includes("Files")) return;
-      event.preventDefault();
-      this.classList.add("dropping");
-    });
-    this.addEventListener("dragleave", (event) => this.contains(event.relatedTarget) || this.classList.remove("dropping"));
-    this.addEventListener("drop", (event) => {
-      this.classList.remove("dropping");
-      if (event.dataTransfer.files.length) this.bring(event, event.dataTransfer.files[0]);
-    });
-    document.addEventListener("paste", (event) => {
-      const file = [...(event.clipboardData?.files ?? [])][0];
-      if (document.body.dataset.tab === TAB && file) this.bring(event, file);
-    });
+    takeFiles(this, TAB, ([file]) => this.show({ file }));
   }
 
   build() {
@@ -60,11 +48,6 @@ class PngInfo extends HTMLElement {
     const right = el("section", { class: "info-right", "aria-label": "What it says" }, el("easel-message", { tab: TAB }), this.told_, this.again.element);
     this.append(left, right);
     this.clear();
-  }
-
-  bring(event, file) {
-    event.preventDefault();
-    this.show({ file });
   }
 
   /** Where buttons send the picture: to all tabs but this one, with the text that the server found. */

@@ -1,10 +1,15 @@
 // The picture to start from, and what is painted on it: a mask, or colours. Its pixels stay in the browser while somebody
 // paints; when Generate is pressed, or the hand rests, what was painted is stored once and the widgets get its id.
-import { automaticMasks } from "./automatic_masks.js";
 import { dropDraft, keepDraft, readDraft } from "./drafts.js";
-import { el, iconButton, setText, shownTab } from "./element.js";
+import { takeFiles } from "./dropping.js";
+import { el, setText } from "./element.js";
 import { beforeGenerate, generated } from "./generate.js";
+import { dragView, pinchView } from "./gestures.js";
+import { showLook } from "./looks.js";
 import { say } from "./message.js";
+import { Frame, NOTHING_ADDED, ONLY_MASKED } from "./outpaint_frame.js";
+import { greyOf, maskFile, pixelsOf, sketchFile } from "./painted_files.js";
+import { keysHelp, paintingBar } from "./painting_bar.js";
 import { Raster } from "./raster.js";
 import { registerTarget } from "./send.js";
 import { ask, upload } from "./server.js";
@@ -15,21 +20,6 @@ import { apply, changes, form, load, store } from "./values.js";
 const DRAFT = 300; // ms without a stroke after which the browser keeps what was painted, should the page go away
 const REST = 2500; // ms without a stroke after which what was painted is stored
 const KEY = "easel.brush";
-const KEYS = [
-  ["B, E", "brush, eraser"],
-  ["R, L", "rectangle, lasso"],
-  ["F, C", "fill where the colour is alike: joined, everywhere"],
-  ["[ and ]", "smaller or larger brush"],
-  ["Wheel, two fingers", "zoom at the pointer"],
-  ["Space or H, then drag", "move the view"],
-  ["0", "show the whole picture"],
-  ["I, Delete", "invert the mask, clear"],
-  ["Ctrl+Z", "undo"],
-  ["Ctrl+Shift+Z, Ctrl+Y", "redo"],
-  ["?", "these keys"],
-];
-const ONLY_MASKED = "Only masked";
-const SIDES = { left: [-1, 0], right: [1, 0], up: [0, -1], down: [0, 1] };
 const sources = new Map();
 
 class Source extends HTMLElement {
@@ -61,8 +51,9 @@ class Source extends HTMLElement {
     this.upper = el("canvas", { class: "board-paint", id: `${this.tab}_canvas`, "aria-label": "What is painted" });
     this.ring = el("i", { class: "brush-ring", hidden: true });
     this.outline = el("canvas", { class: "board-outline", "aria-hidden": "true" });
-    this.area = el("i", { class: "board-part", hidden: true, title: "The part that is painted" });
-    this.frame = el("div", { class: "board-frame", hidden: true }, ...Object.keys(SIDES).map((side) => this.handle(side)));
+    this.frame = new Frame(this);
+    this.bar = paintingBar(this);
+    this.keys = keysHelp();
     this.invite = el(
       "button",
       { type: "button", class: "board-invite", onclick: () => this.file.click() },
@@ -75,84 +66,13 @@ class Source extends HTMLElement {
       this.lower,
       this.upper,
       this.outline,
-      this.area,
-      this.frame,
+      this.frame.part,
+      this.frame.element,
       this.ring,
       this.invite,
     );
     this.facts = el("span", { class: "source-facts" });
-    this.append(this.file, this.bar(), this.board, el("p", { class: "source-foot" }, this.facts, this.help()));
-  }
-
-  bar() {
-    this.toolButtons = Object.fromEntries(
-      Object.entries(TOOLS).map(([name, { label, key }]) => [
-        name,
-        iconButton(name, `${label} (${key.toUpperCase()})`, () => this.choose(name), { "data-tool": name, "aria-pressed": "false" }),
-      ]),
-    );
-    const slide = (name, label, min, max, step, of = (v) => v) => {
-      const input = el("input", { type: "range", min, max, step, "aria-label": label, value: this.brush[name] });
-      input.addEventListener("input", () => this.setBrush({ [name]: of(Number(input.value)) }));
-      this.slides = { ...this.slides, [name]: input };
-      return el("label", { class: "slide", title: label }, el("span", {}, label), input);
-    };
-    this.ink = el("input", { type: "color", value: this.brush.colour, "aria-label": "Colour", class: "ink" });
-    this.ink.addEventListener("input", () => this.setBrush({ colour: this.ink.value }));
-    this.tint = el("input", { type: "color", value: this.brush.tint, "aria-label": "Colour of the mask on the screen", class: "ink" });
-    this.tint.title = this.tint.getAttribute("aria-label");
-    this.tint.addEventListener("input", () => this.setBrush({ tint: this.tint.value }));
-    this.sketch = el("input", { type: "checkbox" });
-    this.sketch.checked = this.sketching;
-    this.sketch.addEventListener("change", () => (this.sketching = this.sketch.checked));
-    const mask = el("input", { type: "file", accept: "image/*", hidden: true, onchange: () => this.bringMask(mask.files[0]) });
-    this.automatic = this.masks && automaticMasks((name) => this.makeMask(name));
-    const act = (icon, label, does, attributes) => iconButton(icon, label, does, { "data-act": icon, ...attributes });
-    return el(
-      "div",
-      { class: "source-bar", role: "toolbar", "aria-label": "Painting tools" },
-      el("span", { class: "source-tools" }, ...Object.values(this.toolButtons)),
-      slide("size", "Size", 1, 600, 1),
-      slide("hardness", "Hardness", 0, 1, 0.05),
-      slide("tolerance", "Tolerance", 0, 128, 1),
-      this.masks && slide("opacity", "Mask opacity", 0.1, 1, 0.05),
-      this.masks && this.tint,
-      el(
-        "label",
-        { class: "source-sketch", title: "Paint with a colour that becomes part of the picture" },
-        this.masks && this.sketch,
-        this.masks && "Colour",
-        this.ink,
-      ),
-      el(
-        "span",
-        { class: "source-tools" },
-        act("undo", "Undo (Ctrl+Z)", () => this.undo()),
-        act("redo", "Redo (Ctrl+Shift+Z)", () => this.redo()),
-        this.masks && act("invert", "Invert the mask (I)", () => this.whole((mask) => mask.invert())),
-        this.masks && act("fill", "Mask everything", () => this.whole((mask) => mask.fill(255))),
-        this.automatic,
-        act("clear", "Clear what was painted (Del)", () => this.clear()),
-        act("fit", "Show the whole picture (0)", () => this.sight.fit(this.added())),
-        this.masks && act("upload", "Use a picture as the mask", () => mask.click()),
-        act("open", "Another picture", () => this.file.click()),
-        act("close", "Remove the picture", () => this.removePicture()),
-      ),
-      mask,
-    );
-  }
-
-  help() {
-    const rows = KEYS.flatMap(([keys, does]) => [el("dt", {}, keys), el("dd", {}, does)]);
-    this.keys = el("div", { class: "source-keys", popover: "auto" }, el("h3", {}, "Keys"), el("dl", {}, ...rows));
-    const show = () => this.keys.showPopover();
-    return el("span", { class: "source-help" }, el("button", { type: "button", class: "source-ask", onclick: show }, "Keys (?)"), this.keys);
-  }
-
-  handle(side) {
-    const handle = el("i", { class: `board-handle board-handle-${side}`, title: `Drag to carry the picture on (${side})` });
-    handle.addEventListener("pointerdown", (event) => this.dragSide(side, event));
-    return handle;
+    this.append(this.file, this.bar.element, this.board, el("p", { class: "source-foot" }, this.facts, this.keys.element));
   }
 
   // --- which picture
@@ -160,9 +80,8 @@ class Source extends HTMLElement {
   /** Shows a stored picture: {id, width, height, url}. Sets the size widgets to fit it. */
   async take(input) {
     await this.put(input);
-    const sides = Object.fromEntries(Object.keys(SIDES).map((side) => [`outpaint_${side}`, 0]));
     const size = this.sizeFor(input);
-    apply(this.tab, { init_image: input.id, ...size, ...(this.masks ? { mask: "", ...sides } : {}) });
+    apply(this.tab, { init_image: input.id, ...size, ...(this.masks ? { mask: "", ...NOTHING_ADDED } : {}) });
     if (size.inpaint_area)
       say(this.tab, "Only the masked part will be painted; the picture keeps its size.", "It is larger than the model paints at once.", "note");
     this.look("source");
@@ -185,7 +104,7 @@ class Source extends HTMLElement {
     this.invite.hidden = true;
     await this.sight.show(bitmap);
     this.tellFacts();
-    if (this.masks) await this.automatic.look();
+    if (this.masks) await this.bar.automatic.look();
   }
 
   /** Brings files in: uploads them, and shows what the server made of the first. Several become a batch. */
@@ -241,10 +160,10 @@ class Source extends HTMLElement {
   /** The widgets say another picture or mask than is shown: after a reload, or settings that were taken over. */
   async follow() {
     const { init_image: id, mask } = form(this.tab).values;
-    this.refit();
+    this.frame.refit();
     this.drawMarks();
     if (this.following || id === undefined) return;
-    if ((id || "") === (this.id ?? "")) return void this.askPart();
+    if ((id || "") === (this.id ?? "")) return void this.frame.askPart();
     this.following = true;
     try {
       if (!id) this.forget();
@@ -266,7 +185,7 @@ class Source extends HTMLElement {
     if (values.length !== this.mask.data.length) return;
     this.mask.data.set(values);
     this.sight.draw();
-    this.askPart();
+    this.frame.askPart();
   }
 
   /** What was painted before a reload and not stored yet. */
@@ -295,7 +214,7 @@ class Source extends HTMLElement {
     this.lower.width = this.upper.width = 1;
     this.classList.remove("has-picture");
     this.invite.hidden = false;
-    this.area.hidden = this.frame.hidden = true;
+    this.frame.hide();
     setText(this.facts, "");
   }
 
@@ -322,7 +241,7 @@ class Source extends HTMLElement {
 
   choose(tool) {
     this.tool = tool;
-    for (const [name, button] of Object.entries(this.toolButtons)) button.setAttribute("aria-pressed", String(name === tool));
+    this.bar.choose(tool);
     this.dataset.tool = this.board.dataset.tool = tool;
   }
 
@@ -330,7 +249,7 @@ class Source extends HTMLElement {
     Object.assign(this.brush, values);
     this.brush.size = Math.min(600, Math.max(1, this.brush.size));
     store(KEY, this.brush);
-    for (const [name, slide] of Object.entries(this.slides)) slide.value = this.brush[name];
+    this.bar.brushed(this.brush);
     Object.assign(this.sight, { opacity: this.brush.opacity, tint: rgb(this.brush.tint) });
     if ("opacity" in values || "tint" in values) this.sight.draw();
     this.drawRing();
@@ -355,10 +274,7 @@ class Source extends HTMLElement {
     this.board.addEventListener("keydown", (event) => this.key(event));
     this.board.addEventListener("keyup", (event) => event.key === " " && delete this.board.dataset.held);
     this.board.addEventListener("blur", () => delete this.board.dataset.held);
-    for (const kind of ["dragenter", "dragover"]) this.addEventListener(kind, (event) => this.over(event));
-    this.addEventListener("dragleave", () => this.classList.remove("dropping"));
-    this.addEventListener("drop", (event) => this.dropped(event));
-    document.addEventListener("paste", (event) => this.pasted(event));
+    takeFiles(this, this.tab, (files) => this.bring(files));
     document.addEventListener("visibilitychange", () => document.hidden && this.keep().catch(() => {}));
     this.fingers = new Map();
   }
@@ -369,7 +285,9 @@ class Source extends HTMLElement {
     this.fingers.set(event.pointerId, event);
     this.upper.setPointerCapture(event.pointerId);
     if (event.pointerType === "touch" && this.fingers.size > 1) return this.fingers.size === 2 ? this.pinch() : undefined;
-    if (event.button === 1 || this.tool === "hand" || this.board.dataset.held) return this.drag(event);
+    if (event.button === 1 || this.tool === "hand" || this.board.dataset.held) {
+      return dragView(this.upper, this.sight, event, () => this.fingers.delete(event.pointerId));
+    }
     if (event.button !== 0) return this.fingers.delete(event.pointerId);
     this.paint(event);
   }
@@ -470,12 +388,7 @@ class Source extends HTMLElement {
 
   /** The picture's pixels, for tools that look at colours. */
   pixels() {
-    if (!this.pixels_) {
-      const canvas = new OffscreenCanvas(this.input.width, this.input.height);
-      const context = canvas.getContext("2d", { willReadFrequently: true });
-      context.drawImage(this.sight.bitmap, 0, 0);
-      this.pixels_ = context.getImageData(0, 0, canvas.width, canvas.height);
-    }
+    this.pixels_ ??= pixelsOf(this.sight.bitmap);
     return this.pixels_;
   }
 
@@ -497,7 +410,7 @@ class Source extends HTMLElement {
       if (dirty.mask) wanted.mask = mask.empty ? "" : (await upload("/api/inputs", await maskFile(mask))).id;
       if (dirty.colours) {
         const painted = !colours.empty;
-        wanted.init_image = painted ? (await upload("/api/inputs", await this.sketchFile())).id : this.input.id;
+        wanted.init_image = painted ? (await upload("/api/inputs", await sketchFile(this.sight.bitmap, this.colours))).id : this.input.id;
         this.id = wanted.init_image;
       }
       apply(this.tab, wanted);
@@ -513,17 +426,8 @@ class Source extends HTMLElement {
   /** Generate was pressed. Without a mask the whole picture is painted, which may not be what was meant. */
   pressed() {
     this.look("result");
-    const whole = this.masks && this.input && this.mask.empty && !Object.values(this.added()).some(Boolean);
+    const whole = this.masks && this.input && this.mask.empty && !Object.values(this.frame.added()).some(Boolean);
     if (whole && !form(this.tab).values.batch_files) say(this.tab, "Nothing is masked: the whole picture is painted.", "", "note");
-  }
-
-  async sketchFile() {
-    const { width, height } = this.input;
-    const canvas = new OffscreenCanvas(width, height);
-    const context = canvas.getContext("2d");
-    context.drawImage(this.sight.bitmap, 0, 0);
-    context.drawImage(await createImageBitmap(new ImageData(this.colours.data, width, height)), 0, 0);
-    return canvas.convertToBlob({ type: "image/png" });
   }
 
   // --- the view
@@ -534,7 +438,12 @@ class Source extends HTMLElement {
 
   resized() {
     if (!this.sight.bitmap || !this.board.clientWidth) return;
-    this.sight.fit(this.added());
+    this.fit();
+  }
+
+  /** Shows the whole picture, with what the frame adds to it. */
+  fit() {
+    this.sight.fit(this.frame.added());
   }
 
   wheel(event) {
@@ -545,46 +454,10 @@ class Source extends HTMLElement {
     this.drawRing(event);
   }
 
-  drag(event) {
-    let last = event;
-    const move = (now) => {
-      this.sight.move(now.clientX - last.clientX, now.clientY - last.clientY);
-      last = now;
-    };
-    const up = () => {
-      this.fingers.delete(event.pointerId);
-      this.upper.removeEventListener("pointermove", move);
-      for (const kind of ["pointerup", "pointercancel"]) this.upper.removeEventListener(kind, up);
-    };
-    this.upper.addEventListener("pointermove", move);
-    for (const kind of ["pointerup", "pointercancel"]) this.upper.addEventListener(kind, up);
-  }
-
   /** Two fingers zoom and move; the dab that the first one began is taken back. */
   pinch() {
     if (this.stopPainting?.()) this.undo();
-    const spread = () => {
-      const [a, b] = [...this.fingers.values()];
-      return { x: (a.clientX + b.clientX) / 2, y: (a.clientY + b.clientY) / 2, apart: Math.hypot(a.clientX - b.clientX, a.clientY - b.clientY) };
-    };
-    const both = [...this.fingers.keys()];
-    let last = spread();
-    const move = (event) => {
-      if (!this.fingers.has(event.pointerId)) return;
-      this.fingers.set(event.pointerId, event);
-      const now = spread();
-      this.sight.move(now.x - last.x, now.y - last.y);
-      this.sight.zoomAt(now.apart / Math.max(1, last.apart), now.x, now.y);
-      last = now;
-    };
-    const up = (event) => {
-      if (!both.includes(event.pointerId)) return;
-      this.fingers.clear();
-      this.upper.removeEventListener("pointermove", move);
-      for (const kind of ["pointerup", "pointercancel"]) this.upper.removeEventListener(kind, up);
-    };
-    this.upper.addEventListener("pointermove", move);
-    for (const kind of ["pointerup", "pointercancel"]) this.upper.addEventListener(kind, up);
+    pinchView(this.upper, this.sight, this.fingers);
   }
 
   key(event) {
@@ -594,10 +467,10 @@ class Source extends HTMLElement {
     const acts = {
       "[": () => this.setBrush({ size: Math.round(this.brush.size * 0.85) - 1 }),
       "]": () => this.setBrush({ size: Math.round(this.brush.size * 1.15) + 1 }),
-      0: () => this.sight.fit(this.added()),
+      0: () => this.fit(),
       i: () => this.whole((mask) => mask.invert()),
       delete: () => this.clear(),
-      "?": () => this.keys.showPopover(),
+      "?": () => this.keys.show(),
       " ": () => (this.board.dataset.held = "hand"),
     };
     let act = null;
@@ -636,151 +509,10 @@ class Source extends HTMLElement {
     }
   }
 
-  // --- marks over the picture: how far it is carried on, and which part is painted
-
   drawMarks() {
     if (!this.input || !this.sight.bitmap) return;
     this.tellFacts();
-    const { width, height } = this.input;
-    if (this.masks) {
-      const { left, right, up, down } = this.added();
-      this.frame.hidden = false;
-      this.frame.classList.toggle("board-frame-wide", Boolean(left || right || up || down));
-      this.putBox(this.frame, -left, -up, width + right, height + down);
-    }
-    if (this.crop) {
-      const { left, top, right, bottom } = this.crop;
-      this.putBox(this.area, left, top, right, bottom);
-    }
-    this.area.hidden = !this.crop;
-  }
-
-  /** Pixels that outpainting adds on each side. */
-  added() {
-    const { values } = form(this.tab);
-    return Object.fromEntries(Object.keys(SIDES).map((side) => [side, values[`outpaint_${side}`] || 0]));
-  }
-
-  putBox(element, left, top, right, bottom) {
-    const [from, to] = [this.sight.place(left, top), this.sight.place(right, bottom)];
-    Object.assign(element.style, {
-      left: `${from.left}px`,
-      top: `${from.top}px`,
-      width: `${to.left - from.left}px`,
-      height: `${to.top - from.top}px`,
-    });
-  }
-
-  dragSide(side, event) {
-    event.preventDefault();
-    event.stopPropagation();
-    const name = `outpaint_${side}`;
-    const [dx, dy] = SIDES[side];
-    const start = { value: form(this.tab).values[name] ?? 0, x: event.clientX, y: event.clientY };
-    const perPixel = this.sight.ratio / this.sight.scale;
-    const move = (now) => {
-      const pulled = ((now.clientX - start.x) * dx + (now.clientY - start.y) * dy) * perPixel;
-      const value = Math.max(0, Math.min(4096, Math.round((start.value + pulled) / 8) * 8));
-      if (value === form(this.tab).values[name]) return;
-      form(this.tab).values[name] = value; // shown at once; the widget follows when the drag ends
-      if (this.overflows(side)) this.sight.fit(this.added());
-      this.drawMarks();
-    };
-    const up = () => {
-      removeEventListener("pointermove", move);
-      apply(this.tab, { [name]: form(this.tab).values[name] });
-      this.sight.fit(this.added());
-    };
-    addEventListener("pointermove", move);
-    addEventListener("pointerup", up, { once: true });
-  }
-
-  /** Brings the whole frame into view when it has become another one. */
-  refit() {
-    const sides = this.input && this.masks ? Object.values(this.added()).join() : "";
-    if (sides === (this.sides ?? "0,0,0,0")) return;
-    this.sides = sides;
-    this.sight.fit(this.added());
-  }
-
-  /** Whether a side of the frame lies out of the view. */
-  overflows(side) {
-    const { left, right, up, down } = this.added();
-    const { clientWidth, clientHeight } = this.board;
-    const [from, to] = [this.sight.place(-left, -up), this.sight.place(this.input.width + right, this.input.height + down)];
-    return { left: from.left < 0, up: from.top < 0, right: to.left > clientWidth, down: to.top > clientHeight }[side];
-  }
-
-  /** Asks which part would be painted when only the masked part is. */
-  askPart() {
-    if (!this.masks) return;
-    const { values } = form(this.tab);
-    const wanted = ["init_image", "mask", "mask_mode", "mask_blur", "mask_blur_y", "inpaint_area", "inpaint_full_res_padding", "width", "height"];
-    const outpaint = Object.keys(SIDES).map((side) => `outpaint_${side}`);
-    const sent = Object.fromEntries([...wanted, ...outpaint].map((name) => [name, values[name]]));
-    if (!values.mask || values.inpaint_area !== ONLY_MASKED) {
-      this.crop = this.asked = null;
-      this.area.hidden = true;
-      return;
-    }
-    const asked = JSON.stringify(sent);
-    if (asked === this.asked) return;
-    this.asked = asked;
-    clearTimeout(this.asking);
-    this.asking = setTimeout(async () => {
-      const crop = await ask("/api/inputs/crop", sent).catch(() => null);
-      if (this.asked !== asked) return;
-      const { left, up } = this.added(); // the answer counts from the corner of the larger picture
-      const { left: from, top, right, bottom } = crop ?? {};
-      this.crop = crop && { left: from - left, top: top - up, right: right - left, bottom: bottom - up };
-      this.drawMarks();
-    }, 250);
-  }
-
-  // --- drop and paste
-
-  over(event) {
-    if (![...(event.dataTransfer?.types ?? [])].includes("Files")) return;
-    event.preventDefault();
-    this.classList.add("dropping");
-  }
-
-  dropped(event) {
-    const files = [...(event.dataTransfer?.files ?? [])];
-    this.classList.remove("dropping");
-    if (!files.length) return;
-    event.preventDefault();
-    event.stopPropagation();
-    this.bring(files);
-  }
-
-  pasted(event) {
-    if (shownTab() !== this.tab) return;
-    const file = [...(event.clipboardData?.files ?? [])].find(({ type }) => type.startsWith("image/"));
-    if (!file) return;
-    event.preventDefault();
-    this.bring([file]);
-  }
-}
-
-/** Which of the two is looked at: the picture to start from, or the result. */
-export class Looks extends HTMLElement {
-  connectedCallback() {
-    if (this.firstChild) return;
-    const button = (look, label) =>
-      el("button", { type: "button", "data-look": look, "aria-pressed": String(look === "source"), onclick: () => showLook(this, look) }, label);
-    this.setAttribute("role", "group");
-    this.setAttribute("aria-label", "What is shown");
-    this.append(button("source", "Picture"), button("result", "Result"));
-  }
-}
-
-/** Shows "source" or "result" in the part of the page where `element` stands. */
-export function showLook(element, view) {
-  const cell = element.closest(".stage-cell");
-  if (cell) cell.dataset.view = view;
-  for (const button of cell?.querySelectorAll("[data-look]") ?? []) {
-    button.setAttribute("aria-pressed", String(button.dataset.look === view));
+    this.frame.draw();
   }
 }
 
@@ -791,27 +523,6 @@ function rgb(colour) {
 
 function pressureOf({ pointerType, pressure }) {
   return pointerType === "pen" ? 0.25 + 0.75 * pressure : 1;
-}
-
-async function maskFile({ data, width, height }) {
-  const image = new ImageData(width, height);
-  const words = new Uint32Array(image.data.buffer);
-  for (let i = 0; i < data.length; i += 1) words[i] = 0xff000000 | (data[i] * 0x010101);
-  const canvas = new OffscreenCanvas(width, height);
-  canvas.getContext("2d").putImageData(image, 0, 0);
-  return canvas.convertToBlob({ type: "image/png" });
-}
-
-/** A stored picture as one byte of brightness a pixel. */
-async function greyOf(url) {
-  const bitmap = await createImageBitmap(await (await fetch(url)).blob());
-  const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
-  const context = canvas.getContext("2d", { willReadFrequently: true });
-  context.drawImage(bitmap, 0, 0);
-  const { data } = context.getImageData(0, 0, bitmap.width, bitmap.height);
-  const grey = new Uint8ClampedArray(bitmap.width * bitmap.height);
-  for (let i = 0; i < grey.length; i += 1) grey[i] = 0.299 * data[i * 4] + 0.587 * data[i * 4 + 1] + 0.114 * data[i * 4 + 2];
-  return grey;
 }
 
 /** Resolves when the widgets hold these values. */
@@ -834,7 +545,6 @@ function arrived(tab, wanted) {
 }
 
 customElements.define("easel-source", Source);
-customElements.define("easel-looks", Looks);
 
 for (const [tab, label, order] of [
   ["img2img", "img2img", 20],

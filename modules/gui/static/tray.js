@@ -1,11 +1,12 @@
 // The pictures that Extras takes: dropped, pasted, chosen or sent here. The widgets hold only their ids.
-import { el, iconButton, setText, shownTab } from "./element.js";
 import { compare } from "./compare.js";
+import { takeFiles } from "./dropping.js";
+import { el, iconButton, setText } from "./element.js";
 import { generated } from "./generate.js";
+import { Looks, showLook } from "./looks.js";
 import { attempt, say } from "./message.js";
 import { registerTarget } from "./send.js";
 import { ask, upload } from "./server.js";
-import { Looks, showLook } from "./source.js";
 import { stageOf } from "./stage.js";
 import { apply, changes, form } from "./values.js";
 
@@ -24,10 +25,7 @@ class Tray extends HTMLElement {
     this.build();
     changes.addEventListener("values", ({ detail }) => detail === this.tab && this.follow());
     generated.addEventListener("pressed", ({ detail }) => detail === this.tab && showLook(this, "result"));
-    document.addEventListener("paste", (event) => this.pasted(event));
-    for (const kind of ["dragenter", "dragover"]) this.addEventListener(kind, (event) => this.over(event));
-    this.addEventListener("dragleave", () => this.classList.remove("dropping"));
-    this.addEventListener("drop", (event) => this.dropped(event));
+    takeFiles(this, this.tab, (files) => this.bring(files));
     showLook(this, "source");
     this.draw([]);
   }
@@ -143,30 +141,6 @@ class Tray extends HTMLElement {
     if (wide && high && crop) return `${wide} × ${high}`;
     const scale = Math.max(wide / width, high / height);
     return `${Math.trunc(width * scale)} × ${Math.trunc(height * scale)}`;
-  }
-
-  // --- drop and paste
-
-  over(event) {
-    if (![...(event.dataTransfer?.types ?? [])].includes("Files")) return;
-    event.preventDefault();
-    this.classList.add("dropping");
-  }
-
-  dropped(event) {
-    const files = [...(event.dataTransfer?.files ?? [])];
-    this.classList.remove("dropping");
-    if (!files.length) return;
-    event.preventDefault();
-    this.bring(files);
-  }
-
-  pasted(event) {
-    if (shownTab() !== this.tab) return;
-    const files = [...(event.clipboardData?.files ?? [])].filter(({ type }) => type.startsWith("image/"));
-    if (!files.length) return;
-    event.preventDefault();
-    this.bring(files);
   }
 
   // --- before and after
