@@ -23,7 +23,7 @@ from .vae_training import drawn_pool
 
 TOKEN_TABLE = "embeddings.token_embedding.weight"
 PREVIEW_DRAWINGS = 48
-RECOMMENDED = {"steps": 20, "cfg_scale": 4.0, "sampler": "DDIM"}
+RECOMMENDED = {"steps": 20, "cfg_scale": 5.0, "sampler": "DDIM"}
 
 
 def architecture(preset: Preset, vae: AutoencoderKL) -> dict:
