@@ -2,7 +2,8 @@
 
     python -m benchmarks.pictures
 
-Writes docs/images/cfg-strip.png (CFG 0, 1, 2, 10 side by side) and docs/images/xyz-grid.jpg (CFG x sampler).
+Writes docs/images/cfg-strip.png (CFG 0, 1, 2, 10 side by side), docs/images/xyz-grid.jpg (CFG x sampler) and
+docs/images/starter-lora.png (prompts without and with the starter's LoRA).
 """
 
 from __future__ import annotations
@@ -37,6 +38,14 @@ GRID = {
     "y_values": "Euler, Euler a, DPM++ 2M, UniPC",
     "margin_size": 4,
 }
+STYLED = "a red house on the hills at sunset <lora:starter-blueprint:0>"
+STYLE = {
+    "x_type": "Prompt S/R",
+    "x_values": "blueprint:0, blueprint:0.5, blueprint:1",
+    "y_type": "Prompt S/R",
+    "y_values": '"a red house on the hills at sunset", "a white lighthouse by the sea at night"',
+    "margin_size": 4,
+}
 
 
 def main() -> None:
@@ -46,8 +55,10 @@ def main() -> None:
         engine = Engine(folders_for(flags.parse(["--data-dir", data])), hooks)
         strip = plotted(engine, STRIP, prompt="a red house on the hills at sunset", sampler="DPM++ 2M", **COMMON)
         grid = plotted(engine, GRID, prompt="a lighthouse by the sea at night", **COMMON)
+        style = plotted(engine, STYLE, prompt=STYLED, sampler="DDIM", cfg_scale=5.0, **COMMON)
         engine.close()
     Image.fromarray(strip).save(IMAGES / "cfg-strip.png", optimize=True)
+    Image.fromarray(style).save(IMAGES / "starter-lora.png", optimize=True)
     Image.fromarray(grid).save(IMAGES / "xyz-grid.jpg", quality=90)
 
 

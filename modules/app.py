@@ -99,7 +99,7 @@ def assemble(options: argparse.Namespace, password: str | None = None) -> Progra
 
 
 def folders_for(options: argparse.Namespace) -> Folders:
-    """Where everything is, by the flags. The starter model's folder counts even with another data folder."""
+    """Where everything is, by the flags. The starter model and its LoRA are found with another data folder too."""
     models = options.models_dir or options.data_dir / "models"
     shipped = flags.ROOT / "models"
     also = _folders_of_comfyui(options.comfyui_paths)
@@ -113,7 +113,7 @@ def folders_for(options: argparse.Namespace) -> Folders:
         extensions=tuple(dict.fromkeys((options.data_dir / "extensions", flags.ROOT / "extensions"))),
         checkpoints=tuple(checkpoints),
         vaes=(models / "VAE", *options.vae_dir, *also["VAE"]),
-        loras=(models / "Lora", *options.lora_dir, *also["LoRA"]),
+        loras=tuple(dict.fromkeys((models / "Lora", *options.lora_dir, *also["LoRA"], shipped / "Lora"))),
         embeddings=(models / "embeddings", *options.embeddings_dir, *also["embedding"]),
         styles=(*options.styles_file,) or (options.data_dir / "styles.csv",),
     )
