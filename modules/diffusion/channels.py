@@ -13,6 +13,7 @@ from .stepping import nearest
 
 TEXT, CHANNELS = "text", "channels"
 POOLED, SIZES = "pooled", "sizes"  # the whole prompt as one vector, and the numbers that SDXL is told
+GUIDANCE = "guidance"  # (rows,) float: the guidance scale that a guidance-distilled network (FLUX dev) is told
 
 
 def with_channels(conditioning: Conditioning, channels: Tensor) -> Mapping[str, Tensor]:
