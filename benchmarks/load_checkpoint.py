@@ -1,9 +1,11 @@
-"""Loading a full-size SD 1.5 checkpoint: ours beside diffusers' `from_single_file`, in alternating fresh processes.
+"""Loading a full-size SD 1.5 checkpoint: ours beside the floor, diffusers' `from_single_file` and, where it is
+installed beside, ComfyUI; in alternating fresh processes.
 
-    python -m benchmarks.load_checkpoint [--rounds 3] [--folder DIR]
+    python -m benchmarks.load_checkpoint [--rounds 3] [--folder DIR] [--comfyui DIR [--comfyui-python PATH]]
 
 diffusers loads faster where `accelerate` is installed, which we do not need: have it importable for a fair comparison.
-Writes benchmarks/results/load_checkpoint.md. Needs 2.2 GB of disk in the folder and 7 GB of memory.
+Writes benchmarks/results/load_checkpoint.md. The checkpoint stays in the folder (2.2 GB)
+for the next time. Needs 7 GB of memory.
 """
 
 from __future__ import annotations
@@ -15,237 +17,191 @@ import platform
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 
+from . import comfyui
+from .comfyui import ComfyUI
 from .full_size import write_full_checkpoint
+from .load_programs import CAST, COMFYUI, DIFFUSERS, EQUAL, OURS, READ
+from .offline_configs import write_configs
 
 ROOT = Path(__file__).parents[1]
 RESULT = ROOT / "benchmarks" / "results" / "load_checkpoint.md"
-
-# What each measured process runs: everything imported and the file in the page cache before the clock starts.
-PROBE = """
-import json, sys, time
-from pathlib import Path
-import torch
-path, configs, dtype = Path(sys.argv[1]), sys.argv[2], getattr(torch, sys.argv[3])
-{imports}
-def status(key):
-    return int(next(line for line in open("/proc/self/status") if line.startswith(key)).split()[1]) * 1024
-with path.open("rb", buffering=0) as file:
-    buffer = bytearray(1 << 22)
-    while file.readinto(buffer):
-        pass
-Path("/proc/self/clear_refs").write_text("5")  # the peak starts again from here
-before, began, busy = status("VmRSS"), time.perf_counter(), time.process_time()
-{load}
-seconds, busy = time.perf_counter() - began, time.process_time() - busy
-print(json.dumps([seconds, busy, (status("VmHWM") - before) / 2**30]))
-"""
-
-OURS = PROBE.format(
-    imports="from modules.weights.load import load_checkpoint; import modules.weights.families.sd1",
-    load="weights = load_checkpoint(path, dtype=dtype)",
-)
-DIFFUSERS = PROBE.format(
-    imports="from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel; "
-    "from transformers import CLIPTextModel",
-    load="pipeline = StableDiffusionPipeline.from_single_file(str(path), config=configs, local_files_only=True, "
-    "torch_dtype=dtype, tokenizer=None, safety_checker=None, feature_extractor=None)",
-)
-FLOOR = PROBE.format(
-    imports="from safetensors import safe_open",
-    load="file = safe_open(path, framework='pt'); kept = [file.get_tensor(name).to(dtype) for name in file.keys()]",
-)
-READ = PROBE.format(
-    imports="",
-    load="""with path.open("rb", buffering=0) as file:
-    while file.readinto(buffer):
-        pass""",
-)
-EQUAL = """
-import sys
-from pathlib import Path
-import torch
-from diffusers import StableDiffusionPipeline
-from modules.weights.load import load_checkpoint
-path, configs = Path(sys.argv[1]), sys.argv[2]
-torch.manual_seed(0)
-latents, text, steps = torch.randn(1, 4, 16, 16), torch.randn(1, 77, 768), torch.tensor([500.0])
-tokens = torch.tensor([[49406, 320, 1125, *[49407] * 74]])
-def outputs(unet, vae, text_encoder):
-    with torch.inference_mode():
-        noise = unet(latents, steps, encoder_hidden_states=text).sample
-        return noise, vae.decode(latents).sample, text_encoder(tokens).last_hidden_state
-weights = load_checkpoint(path)
-ours = outputs(weights.unet, weights.vae, weights.text_encoder)
-del weights
-pipeline = StableDiffusionPipeline.from_single_file(str(path), config=configs, local_files_only=True,
-    torch_dtype=torch.float32, tokenizer=None, safety_checker=None, feature_extractor=None)
-theirs = outputs(pipeline.unet, pipeline.vae, pipeline.text_encoder)
-print(*(f"{float((a - b).abs().max()):.1e}/{float(b.std()):.2f}" for a, b in zip(ours, theirs)))
-"""
-
-CONFIGS = {
-    "model_index.json": {
-        "_class_name": "StableDiffusionPipeline",
-        "scheduler": ["diffusers", "PNDMScheduler"],
-        "text_encoder": ["transformers", "CLIPTextModel"],
-        "tokenizer": [None, None],
-        "safety_checker": [None, None],
-        "feature_extractor": [None, None],
-        "unet": ["diffusers", "UNet2DConditionModel"],
-        "vae": ["diffusers", "AutoencoderKL"],
-    },
-    "scheduler/scheduler_config.json": {
-        "_class_name": "PNDMScheduler",
-        "beta_end": 0.012,
-        "beta_schedule": "scaled_linear",
-        "beta_start": 0.00085,
-        "skip_prk_steps": True,
-        "steps_offset": 1,
-    },
-    "text_encoder/config.json": {
-        "architectures": ["CLIPTextModel"],
-        "hidden_act": "quick_gelu",
-        "hidden_size": 768,
-        "intermediate_size": 3072,
-        "model_type": "clip_text_model",
-        "num_attention_heads": 12,
-        "num_hidden_layers": 12,
-        "vocab_size": 49408,
-    },
-    "unet/config.json": {
-        "_class_name": "UNet2DConditionModel",
-        "attention_head_dim": 8,
-        "block_out_channels": [320, 640, 1280, 1280],
-        "cross_attention_dim": 768,
-        "down_block_types": [*["CrossAttnDownBlock2D"] * 3, "DownBlock2D"],
-        "layers_per_block": 2,
-        "sample_size": 64,
-        "up_block_types": ["UpBlock2D", *["CrossAttnUpBlock2D"] * 3],
-    },
-    "vae/config.json": {
-        "_class_name": "AutoencoderKL",
-        "block_out_channels": [128, 256, 512, 512],
-        "down_block_types": ["DownEncoderBlock2D"] * 4,
-        "layers_per_block": 2,
-        "sample_size": 512,
-        "up_block_types": ["UpDecoderBlock2D"] * 4,
-    },
-}
+GIB = 2**30
 
 OURS_CAST, THEIRS_CAST, FLOOR_CAST = "ours, cast to fp32", "diffusers, cast to fp32", "floor: every tensor cast to fp32"
 OURS_STORED, THEIRS_STORED = "ours, fp16 kept", "diffusers, fp16 kept"
 FLOOR_STORED = "floor: every byte read once"
-ROWS = {  # row -> (program, dtype)
-    OURS_CAST: (OURS, "float32"),
-    THEIRS_CAST: (DIFFUSERS, "float32"),
-    FLOOR_CAST: (FLOOR, "float32"),
-    OURS_STORED: (OURS, "float16"),
-    THEIRS_STORED: (DIFFUSERS, "float16"),
-    FLOOR_STORED: (READ, "float16"),
-}
+COMFYUI_CAST, COMFYUI_STORED = "ComfyUI, as it does by default", f"ComfyUI, fp16 kept (`{' '.join(comfyui.FP16_KEPT)}`)"
+BARS = (  # what, against what, at most how many times as long
+    (OURS_CAST, FLOOR_CAST, 1.5),
+    (OURS_CAST, THEIRS_CAST, 1.0),
+    (OURS_CAST, COMFYUI_CAST, 1.0),
+    (OURS_STORED, FLOOR_STORED, 1.5),
+    (OURS_STORED, THEIRS_STORED, 1.0),
+    (OURS_STORED, COMFYUI_STORED, 1.0),
+)
+MOST_MEMORY = 1.1  # times the weights as loaded
 
-Measured = dict[str, list[tuple[float, float, float]]]
+
+@dataclass(frozen=True)
+class Row:
+    """What is measured: a program, and the dtype and flags that it is given."""
+
+    program: str
+    dtype: str
+    python: Path = Path(sys.executable)
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Run:
+    """One process: seconds until the networks are there, of which on the CPU, and until every page of them was read
+    too; bytes of the peak up to then, and of the parameters by dtype. `tokenizer`: seconds that building one takes, if
+    one was built with them.
+    """
+
+    seconds: float
+    cpu: float
+    touched: float
+    peak: int
+    dtypes: dict[str, int]
+    tokenizer: float
+
+    @property
+    def weights(self) -> int:
+        return sum(self.dtypes.values())
+
+
+Measured = dict[str, list[Run]]
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--rounds", type=int, default=3)
-    arguments.add_argument("--folder", type=Path, help="where the checkpoint is written and kept for the next time")
-    options = arguments.parse_args()
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.load_checkpoint", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "easel-benchmarks")
+    comfyui.add_options(parser)
+    options = parser.parse_args()
+    beside = comfyui.chosen(options)
     with tempfile.TemporaryDirectory() as temporary:
-        folder = options.folder or Path(temporary)
-        path = write_full_checkpoint(folder / "sd15-random.safetensors")
-        configs = _write_configs(Path(temporary) / "configs")
-        measured: Measured = {row: [] for row in ROWS}
+        path = write_full_checkpoint(options.folder / "full.safetensors")
+        configs = write_configs(Path(temporary) / "configs")
+        rows = _rows(beside)
+        measured: Measured = {name: [] for name in rows}
         loads = [os.getloadavg()[0]]
         for number in range(options.rounds):
-            for row, (program, dtype) in ROWS.items():
-                measured[row].append(tuple(json.loads(_run(program, path, configs, dtype))))
-                print(f"round {number + 1}: {row}: {measured[row][-1]}", flush=True)
+            for name, row in rows.items():
+                measured[name].append(Run(**json.loads(_run(row, path, configs))))
+                print(f"round {number + 1}: {name}: {measured[name][-1]}", flush=True)
             loads.append(os.getloadavg()[0])
-        report = _report(measured, _run(EQUAL, path, configs, ""), path.stat().st_size, max(loads))
+        differences = _run(Row(EQUAL, "float32"), path, configs)
+        report = _report(measured, differences, path.stat().st_size, max(loads), beside)
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(report)
     print(report)
 
 
-def _write_configs(folder: Path) -> Path:
-    """SD 1.5's configuration as diffusers wants it, so that it looks nothing up."""
-    for name, content in CONFIGS.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(json.dumps(content))
-    return folder
+def _rows(beside: ComfyUI | None) -> dict[str, Row]:
+    cast = {OURS_CAST: Row(OURS, "float32"), THEIRS_CAST: Row(DIFFUSERS, "float32")}
+    stored = {OURS_STORED: Row(OURS, "float16"), THEIRS_STORED: Row(DIFFUSERS, "float16")}
+    if beside:
+        cast[COMFYUI_CAST] = Row(COMFYUI, "float32", beside.python, beside.flags())
+        stored[COMFYUI_STORED] = Row(COMFYUI, "float16", beside.python, beside.flags(*comfyui.FP16_KEPT))
+    return {**cast, FLOOR_CAST: Row(CAST, "float32"), **stored, FLOOR_STORED: Row(READ, "float16")}
 
 
-def _run(program: str, path: Path, configs: Path, dtype: str) -> str:
+def _run(row: Row, path: Path, configs: Path) -> str:
     """The last line that a program prints in a process of its own. Raises RuntimeError, with its words, if it fails."""
-    command = [sys.executable, "-c", program, str(path), str(configs), dtype]
+    command = [str(row.python), "-c", row.program, str(path), str(configs), row.dtype, *row.flags]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(done.stderr[-2000:])
     return done.stdout.strip().splitlines()[-1]
 
 
-def _report(measured: Measured, differences: str, size: int, load: float) -> str:
-    rounds = len(measured[OURS_CAST])
+def _report(measured: Measured, differences: str, size: int, load: float, beside: ComfyUI | None) -> str:
     packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "diffusers", "transformers", "safetensors"))
     packages += f", accelerate {version('accelerate')}" if find_spec("accelerate") else ", no accelerate"
+    packages += f", {beside.version}" if beside else ""
     unet, vae, text = differences.split()
-    peak = median(run[2] for run in measured[OURS_CAST]) * 2**30 / (size * 2)
-    rows = [
-        f"| {row} | {_spread(runs, 0)} | {_spread(runs, 1)} | {_spread(runs, 2)} |" for row, runs in measured.items()
-    ]
-    ratios = [
-        f"| {ours} / {other} | {_ratio(measured, ours, other, 0)} | {_ratio(measured, ours, other, 1)} "
-        f"| {_ratio(measured, ours, other, 2)} |"
-        for ours, other in (
-            (OURS_CAST, THEIRS_CAST),
-            (OURS_CAST, FLOOR_CAST),
-            (OURS_STORED, THEIRS_STORED),
-            (OURS_STORED, FLOOR_STORED),
-        )
-    ]
     return f"""# Loading a full-size SD 1.5 checkpoint
 
 Made by `python -m benchmarks.load_checkpoint`. One fp16 file of {size / 1e9:.2f} GB with random weights, in the page
-cache. Every run is a fresh process with everything imported before the clock starts; rows alternate, {rounds} rounds;
-medians, with the least and the most in brackets.
+cache. Every run is a fresh process with everything imported before the clock starts; rows alternate,
+{len(measured[OURS_CAST])} rounds; medians, with the least and the most in brackets.
 {packages}, Python {platform.python_version()};
 {_processor()}. Load average up to {load:.0f}: where that is far above the number of cores, other
 programs had most of the machine, and the CPU column says more than the seconds.
 
-| | seconds | of which CPU | peak RSS above the imports, GiB |
+| | ready, seconds | of which CPU | and every page read, seconds | peak, GiB | weights, GiB |
+|---|---|---|---|---|---|
+{chr(10).join(_line(name, runs) for name, runs in measured.items())}
+
+Ready: the call that gives the networks has returned. What it put off shows in the next seconds but one: there one
+number of every page of every parameter was read too. Kept as fp16, our parameters are the mapped file, and so are
+diffusers'; nothing is copied. Peak: the largest RSS above that after the imports, until every page was read; pages of
+the mapped file, which the system may drop at any time, count in it.
+
+| bar | found | asked | |
 |---|---|---|---|
-{chr(10).join(rows)}
+{chr(10).join(_bars(measured))}
 
-| ratio of medians | seconds | CPU | peak |
-|---|---|---|---|
-{chr(10).join(ratios)}
-
-Cast to fp32, the peak is {peak:.2f} times the weights as loaded.
-
-RSS counts pages of the mapped file, which the system may drop at any time, as well as memory of our own. Kept as fp16,
-our parameters are the mapped file: nothing is copied, and pages are first touched when a network first runs, which
-these seconds leave out.
-
+Times are compared round by round: the median of the ratios, with the least and the most in brackets.
+{_about_comfyui(measured)}
 Largest difference between the outputs of our networks and diffusers' from the same file in fp32, over the spread of
 the output: UNet {unet}, VAE {vae}, text encoder {text}.
 """
 
 
-def _spread(runs: list[tuple[float, float, float]], column: int) -> str:
-    values = [run[column] for run in runs]
+def _line(name: str, runs: list[Run]) -> str:
+    dtypes = ", ".join(f"{held / GIB:.2f} {dtype}" for dtype, held in runs[0].dtypes.items()) or "none"
+    times = [_spread([getattr(run, column) for run in runs]) for column in ("seconds", "cpu", "touched")]
+    return f"| {name} | {' | '.join(times)} | {_spread([run.peak / GIB for run in runs])} | {dtypes} |"
+
+
+def _bars(measured: Measured) -> list[str]:
+    """A line for each bar whose rows were measured."""
+    lines = []
+    for ours, other, asked in BARS:
+        if other in measured:
+            pairs = zip(measured[ours], measured[other], strict=True)
+            ratios = [mine.seconds / theirs.seconds for mine, theirs in pairs]
+            lines.append(_bar(f"{ours} / {other}", ratios, asked))
+    for ours in (OURS_CAST, OURS_STORED):
+        ratios = [run.peak / run.weights for run in measured[ours]]
+        lines.append(_bar(f"{ours}: peak / weights as loaded", ratios, MOST_MEMORY))
+    return lines
+
+
+def _bar(name: str, ratios: list[float], asked: float) -> str:
+    """ "Faster than" is asked where that is 1."""
+    met = median(ratios) < asked if asked == 1 else median(ratios) <= asked
+    return (
+        f"| {name} | **{median(ratios):.2f}** ({min(ratios):.2f} to {max(ratios):.2f}) | {asked:.2f} | {_said(met)} |"
+    )
+
+
+def _said(met: bool) -> str:
+    return "met" if met else "**missed**"
+
+
+def _about_comfyui(measured: Measured) -> str:
+    if COMFYUI_CAST not in measured:
+        return ""
+    tokenizer = median(run.tokenizer for run in measured[COMFYUI_CAST])
+    return f"""
+ComfyUI runs on the CPU, by the call that its node for checkpoints makes. That builds its tokenizer too, which takes
+{tokenizer:.2f} s once more; ours and diffusers' is not in their seconds. By default it casts UNet and VAE to fp32 here
+and keeps the text encoder as fp16, which it casts at every use. Told to keep all as fp16 it casts all at every use.
+"""
+
+
+def _spread(values: list[float]) -> str:
     return f"{median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
-
-
-def _ratio(measured: Measured, one: str, other: str, column: int) -> str:
-    first, second = (median(run[column] for run in measured[row]) for row in (one, other))
-    return f"{first / second:.2f}"
 
 
 def _processor() -> str:

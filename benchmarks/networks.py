@@ -1,10 +1,11 @@
 """The networks of a full-size SD 1.5 on the CPU: ours, with prepared layers, beside diffusers' own modules.
 
-    python -m benchmarks.networks [--rounds 3] [--threads N]
+    python -m benchmarks.networks [--rounds 3] [--threads N] [--comfyui DIR [--comfyui-python PATH]]
 
 Equal weights of random numbers, one network and size at a time, each measurement in a fresh process of its own,
 alternating; in each, one call to warm up and prepare, then the median of `--calls`. diffusers gets its best dtype here:
-the faster of fp32 and, where the CPU multiplies it in hardware, bf16. Writes benchmarks/results/networks.md.
+the faster of fp32 and, where the CPU multiplies it in hardware, bf16. ComfyUI's networks, where it is installed beside,
+compute in what it takes on a CPU by default: fp32. Writes benchmarks/results/networks.md.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import torch
 
 from modules.weights.precision import cpu_has_bf16
 
+from . import comfyui
 from .full_size import write_full_checkpoint
 
 ROOT = Path(__file__).parents[1]
@@ -34,33 +36,48 @@ CASES = {
     "decoding by the VAE, 512 x 512": ("vae", 64, 0.80),
 }
 
-PROBE = """
+START = """
 import json, sys, time
 from pathlib import Path
 import torch
-from modules.weights.load import load_checkpoint
-from modules.weights.precision import Precision
-from modules.weights.residency import Loader
-path, who, network, side, calls, threads = Path(sys.argv[1]), sys.argv[2], sys.argv[3], *map(int, sys.argv[4:])
+path, who, network, side, calls, threads = Path(sys.argv[1]), sys.argv[2], sys.argv[3], *map(int, sys.argv[4:7])
+flags = sys.argv[7:]
 torch.set_num_threads(threads)
 torch.manual_seed(0)
-dtype = torch.float32 if who == "fp32" else torch.bfloat16 if who == "bf16" else None
+"""
+OURS = """
+from modules.weights.load import load_checkpoint
+from modules.weights.precision import choose_precision
+from modules.weights.residency import Loader
+dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}.get(who)
 if dtype is None:
-    from modules.weights.precision import choose_precision
     weights = Loader(choose_precision(torch.device("cpu"))).open(path)
 else:
     weights = load_checkpoint(path, dtype=dtype)
-latents = torch.randn(2 if network == "unet" else 1, 4, side, side).to(weights.dtype)
-text, steps = torch.randn(2, 77, 768).to(weights.dtype), torch.tensor([500.0, 500.0])
-def call():
-    if network == "unet":
-        return weights.unet(latents, steps, encoder_hidden_states=text).sample
+dtype = weights.dtype
+def unet(latents, steps, text):
+    return weights.unet(latents, steps, encoder_hidden_states=text).sample
+def vae(latents):
     return weights.vae.decode(latents).sample
+"""
+COMFYUI = f"""{comfyui.START}
+{comfyui.LOAD}
+dtype = torch.float32
+comfy.model_management.load_models_gpu([patcher, vae.patcher])
+decoder = vae.first_stage_model
+def unet(latents, steps, text):
+    return patcher.model.diffusion_model(latents, steps, context=text)
+def vae(latents):
+    return decoder.decode(latents)
+"""
+MEASURE = """
+latents = torch.randn(2 if network == "unet" else 1, 4, side, side).to(dtype)
+text, steps = torch.randn(2, 77, 768).to(dtype), torch.tensor([500.0, 500.0])
 with torch.inference_mode():
     times = []
     for _ in range(1 + calls):
         began = time.perf_counter()
-        out = call()
+        out = unet(latents, steps, text) if network == "unet" else vae(latents)
         times.append(time.perf_counter() - began)
     peak = int(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1]) / 2**20
 torch.save(out.float(), sys.argv[1] + f".{who}.out")
@@ -73,30 +90,38 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--calls", type=int, default=2)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    comfyui.add_options(parser)
     options = parser.parse_args()
     path = write_full_checkpoint(Path(tempfile.gettempdir()) / "easel-benchmarks" / "full.safetensors")
-    rows = [_compare(name, path, options) for name in CASES]
+    rows = [row for name in CASES for row in _compared(name, path, options)]
     RESULT.write_text(_report(rows, options))
     print(RESULT.read_text())
 
 
-def _compare(name: str, path: Path, options: argparse.Namespace) -> str:
-    """One row: medians over the rounds, and the median of their ratios."""
+def _compared(name: str, path: Path, options: argparse.Namespace) -> list[str]:
+    """The rows of one case: beside diffusers' best dtype, and beside ComfyUI if that is there."""
     network, side, bar = CASES[name]
-    peers = ["fp32", "bf16"] if cpu_has_bf16() else ["fp32"]
-    rounds = [
-        {who: _measured(path, who, network, side, options) for who in ("ours", *peers)} for _ in range(options.rounds)
-    ]
-    best = min(peers, key=lambda peer: median(times[peer][1] for times in rounds))
-    ratios = [times["ours"][1] / times[best][1] for times in rounds]
-    ours, theirs = torch.load(f"{path}.ours.out"), torch.load(f"{path}.{best}.out")
+    dtypes = ["fp32", "bf16"] if cpu_has_bf16() else ["fp32"]
+    everyone = ["ours", *dtypes, *(["comfyui"] if options.comfyui else [])]
+    rounds = [{who: _measured(path, who, network, side, options) for who in everyone} for _ in range(options.rounds)]
+    best = min(dtypes, key=lambda dtype: median(times[dtype][1] for times in rounds))
+    rows = [_row(f"{name} | diffusers {best}", path, rounds, best, f"{bar:.2f}")]
+    if options.comfyui:
+        rows.append(_row(f"{name} | ComfyUI fp32", path, rounds, "comfyui", ""))
+    return rows
+
+
+def _row(name: str, path: Path, rounds: list[dict[str, list[float]]], peer: str, asked: str) -> str:
+    """Medians over the rounds, and the median of their ratios."""
+    ratios = [times["ours"][1] / times[peer][1] for times in rounds]
+    ours, theirs = torch.load(f"{path}.ours.out"), torch.load(f"{path}.{peer}.out")
     error = float((ours - theirs).abs().max() / theirs.std())
     cells = [
-        *(_seconds([times[who][1] for times in rounds]) for who in ("ours", best)),
+        *(_seconds([times[who][1] for times in rounds]) for who in ("ours", peer)),
         f"**{median(ratios):.2f}** ({min(ratios):.2f} to {max(ratios):.2f})",
-        f"{bar:.2f}",
+        asked,
         f"{median(times['ours'][0] for times in rounds):.1f}",
-        f"{median(times['ours'][2] for times in rounds):.1f} / {median(times[best][2] for times in rounds):.1f}",
+        f"{median(times['ours'][2] for times in rounds):.1f} / {median(times[peer][2] for times in rounds):.1f}",
         f"{error:.0e}",
     ]
     return f"| {name} | {' | '.join(cells)} |"
@@ -105,11 +130,13 @@ def _compare(name: str, path: Path, options: argparse.Namespace) -> str:
 def _measured(path: Path, who: str, network: str, side: int, options: argparse.Namespace) -> list[float]:
     """Seconds of the first call, median seconds of the others, and the process's peak memory in GiB."""
     arguments = [str(path), who, network, *map(str, (side, options.calls, options.threads))]
-    environment = {**os.environ, "OMP_NUM_THREADS": str(options.threads)}
+    python, program, beside = Path(sys.executable), OURS, comfyui.chosen(options)
+    if who == "comfyui" and beside:
+        python, program, arguments = beside.python, COMFYUI, [*arguments, *beside.flags()]
     done = subprocess.run(
-        [sys.executable, "-c", PROBE, *arguments],
+        [str(python), "-c", START + program + MEASURE, *arguments],
         cwd=ROOT,
-        env=environment,
+        env={**os.environ, "OMP_NUM_THREADS": str(options.threads)},
         capture_output=True,
         text=True,
         check=True,
@@ -122,17 +149,19 @@ def _seconds(times: list[float]) -> str:
 
 
 def _report(rows: list[str], options: argparse.Namespace) -> str:
+    beside = comfyui.chosen(options)
+    others = f"diffusers {version('diffusers')}" + (f", {beside.version}" if beside else "")
     lines = [
         "# The networks on the CPU",
         "",
         f"Full-size SD 1.5 of random numbers; {options.threads} threads, {platform.machine()}, torch "
-        f"{torch.__version__}, diffusers {version('diffusers')}; {options.rounds} rounds in alternating fresh "
+        f"{torch.__version__}, {others}; {options.rounds} rounds in alternating fresh "
         "processes. Seconds: median (min to max). The first call is ours, preparation included; memory is the peak of "
         "the process; the difference is the largest one, in standard deviations of the output. Written by "
         "`python -m benchmarks.networks`.",
         "",
-        "| what | ours | diffusers | ratio | asked | first call | GiB | difference |",
-        "|---|---|---|---|---|---|---|---|",
+        "| what | beside | ours | theirs | ratio | asked | first call | GiB | difference |",
+        "|---|---|---|---|---|---|---|---|---|",
         *rows,
     ]
     return "\n".join(lines) + "\n"
