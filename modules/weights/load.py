@@ -10,6 +10,7 @@ import torch
 from diffusers.models.modeling_utils import no_init_weights
 from torch import nn
 
+from ..catalog.checkpoint_tensors import read_checkpoint
 from ..catalog.declared import Declared, declared_facts
 from ..catalog.detect import PAINTING, Detection, detect
 from ..catalog.families import FAMILIES, Family
@@ -19,7 +20,6 @@ from ..catalog.recognise import recognised
 from ..catalog.scan import ModelFile
 from ..core.errors import UserError
 from .families import RULES
-from .folders import read_checkpoint
 from .prepared import PreparedConv2d, prepare_network
 from .tensors import Original, Stored, fill
 from .weights import Weights

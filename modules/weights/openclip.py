@@ -14,28 +14,13 @@ from transformers.models.clip.configuration_clip import CLIPTextConfig
 from transformers.models.clip.modeling_clip import CLIPTextModel
 
 from ..catalog.declared import TextEncoderFacts
+from ..catalog.layout import LAYER, PARTS, PROJECTION, THIRDS, WHOLE, Shapes, open_clip_name
 from ..text.chunks import Chunk
 from ..text.tokenizer import EOS
-from .architecture import Shapes, clip_config
+from .architecture import clip_config
 from .tensors import Original, Source
 
-LAYER = re.compile(r"encoder\.layers\.(\d+)\.(.+)")
-WHOLE = {
-    "embeddings.token_embedding.weight": "token_embedding.weight",
-    "embeddings.position_embedding.weight": "positional_embedding",
-    "final_layer_norm.weight": "ln_final.weight",
-    "final_layer_norm.bias": "ln_final.bias",
-}
-PARTS = {
-    "layer_norm1": "ln_1",
-    "layer_norm2": "ln_2",
-    "mlp.fc1": "mlp.c_fc",
-    "mlp.fc2": "mlp.c_proj",
-    "self_attn.out_proj": "attn.out_proj",
-}
-PROJECTION = "text_projection.weight"
 FIRST = re.compile(r"transformer\.resblocks\.(\d+)\.(mlp\.c_fc\.weight|attn\.in_proj_weight|attn\.q_proj\.weight)")
-THIRDS = {"self_attn.q_proj": 0, "self_attn.k_proj": 1, "self_attn.v_proj": 2}
 
 
 class ProjectedClip(nn.Module):
@@ -62,18 +47,6 @@ def open_clip_text_config(shapes: Shapes, facts: TextEncoderFacts) -> CLIPTextCo
     config = CLIPTextConfig(**clip_config(renamed, facts, hidden_act="gelu"))
     config._attn_implementation = "sdpa"
     return config
-
-
-def open_clip_name(name: str) -> str:
-    """OpenCLIP's name for a tensor of transformers' CLIPTextModel; "" when it has none. The three parts that are one
-    matrix there keep names of their own.
-    """
-    layer = LAYER.fullmatch(name)
-    if layer is None:
-        return WHOLE.get(name, "")
-    part, _, kind = layer[2].rpartition(".")
-    theirs = PARTS.get(part) or (part.replace("self_attn", "attn") if part in THIRDS else "")
-    return f"transformer.resblocks.{layer[1]}.{theirs}.{kind}" if theirs else ""
 
 
 def apart_original(prefix: str) -> Original:

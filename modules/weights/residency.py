@@ -12,10 +12,10 @@ from pathlib import Path
 import torch
 
 from ..catalog.beside import told_beside
+from ..catalog.checkpoint_tensors import read_checkpoint
 from ..catalog.header import Header
 from ..catalog.scan import ModelFile
 from ..core.errors import UserError
-from .folders import read_checkpoint
 from .load import load_checkpoint, with_vae
 from .memory import free_memory, give_pages_back, keep_pages
 from .precision import Precision

@@ -12,9 +12,10 @@ from transformers.models.clip.modeling_clip import CLIPTextModel
 from ...catalog.contents import ema_twins
 from ...catalog.declared import Declared
 from ...catalog.families import Family
+from ...catalog.layout import Shapes, original_name, unet_names, vae_names
 from ...core.errors import UserError
 from ...text.chunks import Chunk
-from ..architecture import Shapes, clip_config, original_name, unet_config, unet_names, vae_config, vae_names
+from ..architecture import clip_config, unet_config, vae_config
 from ..tensors import Original
 
 UNET = "model.diffusion_model."

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from ...catalog.declared import Declared
 from ...catalog.families import Family
+from ...catalog.layout import Shapes
 from ...text.chunks import Chunk
-from ..architecture import Shapes
 from ..emphasis import Reading, States
 from ..tensors import Original
 from .latent import checked_layer, clip, complete, observed, token_numbers, unet, vae

@@ -10,8 +10,8 @@ from transformers.models.clip.modeling_clip import CLIPTextModel
 
 from ...catalog.declared import Declared
 from ...catalog.families import Family
+from ...catalog.layout import Shapes
 from ...text.chunks import Chunk
-from ..architecture import Shapes
 from ..emphasis import Reading, States
 from ..openclip import open_clip_original, open_clip_text_config, zero_padded
 from ..tensors import Original

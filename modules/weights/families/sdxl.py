@@ -14,11 +14,12 @@ from torch import Tensor, nn
 
 from ...catalog.declared import Declared
 from ...catalog.families import Family
+from ...catalog.layout import PROJECTION, Shapes
 from ...diffusion.channels import POOLED, SIZES
 from ...text.chunks import Chunk
-from ..architecture import SIZE_WIDTH, Shapes
+from ..architecture import SIZE_WIDTH
 from ..emphasis import Reading, States
-from ..openclip import PROJECTION, ProjectedClip, open_clip_original, open_clip_text_config, zero_padded
+from ..openclip import ProjectedClip, open_clip_original, open_clip_text_config, zero_padded
 from ..tensors import Original, Source
 from .latent import below, checked_layer, clip, complete, observed, token_numbers, unet, vae
 

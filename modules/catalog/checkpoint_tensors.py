@@ -11,17 +11,25 @@ from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
-from ..catalog.folders import is_diffusers_folder, table, told_by_scheduler, weights_of
-from ..catalog.header import Header, TensorEntry
-from ..catalog.open import read_tensors
 from ..core.errors import UserError
-from .architecture import Shapes, UnetLevel, length, original_name, unet_names_of, vae_names_of
-from .families.latent import UNET, VAE
-from .openclip import PROJECTION, open_clip_name
+from .folders import is_diffusers_folder, table, told_by_scheduler, weights_of
+from .header import Header, TensorEntry
+from .layout import (
+    PROJECTION,
+    Shapes,
+    UnetLevel,
+    length,
+    open_clip_name,
+    original_name,
+    unet_names_of,
+    vae_names_of,
+)
+from .open import read_tensors
 
 # Diffusers' words for the VAE's attention before version 0.13.
 OLD_ATTENTION = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
 LEVEL = "text_model."
+UNET, VAE = "model.diffusion_model.", "first_stage_model."
 OPENAI, SMALL = "cond_stage_model.transformer.", "conditioner.embedders.0.transformer."
 OPEN_CLIP, LARGE, ALONE = "cond_stage_model.model.", "conditioner.embedders.1.model.", "conditioner.embedders.0.model."
 
