@@ -35,12 +35,14 @@ def is_needed(name: str) -> bool:
 
 
 def ema_twins(names: Iterable[str]) -> dict[str, str]:
-    """For each tensor of the UNet the name of its smoothed twin ("model_ema." and the name without dots), where the
-    file has it.
-    """
+    """For each tensor of the UNet the name of its smoothed twin, where the file has it."""
     known = set(names)
-    twins = {name: EMA + name.removeprefix("model.").replace(".", "") for name in known if name.startswith(UNET)}
-    return {name: twin for name, twin in twins.items() if twin in known}
+    return {name: twin for name in known if name.startswith(UNET) and (twin := twin_of(name)) in known}
+
+
+def twin_of(name: str) -> str:
+    """The name that the smoothed twin of one of the UNet's tensors has."""
+    return EMA + name.removeprefix("model.").replace(".", "")
 
 
 def vae_tensors(names: Iterable[str]) -> dict[str, str]:

@@ -7,12 +7,14 @@ for a UNet bears UNet-like names, a ControlNet holds half a UNet, a checkpoint h
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from . import attachments, checkpoints
 from .checkpoints import PAINTING
 from .detection import Detection, Shapes
 from .header import Header
 
+SMOOTHED = "of its weights only the smoothed ones (model_ema.*) are complete, which are taken"
 SOUGHT = "no UNet, VAE, text encoder, LoRA, embedding, ControlNet or upscaler keys"
 
 RULES: tuple[Callable[[Shapes], Detection | None], ...] = (
@@ -38,7 +40,7 @@ def detect(header: Header) -> Detection:
     for rule in RULES:
         found = rule(shapes)
         if found is not None:
-            return found
+            return replace(found, reason=f"{found.reason}; {SMOOTHED}") if header.smoothed else found
     some = ", ".join(list(shapes)[:3]) or "nothing"
     more = ", ..." if len(shapes) > 3 else ""
     return Detection("unknown", "", "", f"{SOUGHT} among {len(shapes)} tensors ({some}{more})")

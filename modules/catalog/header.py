@@ -60,12 +60,15 @@ class TensorEntry:
 
 @dataclass(frozen=True)
 class Header:
-    """A checked header. `tensors` is in the file's order of bytes; `data_start` is where those begin in the file."""
+    """A checked header. `tensors` is in the file's order of bytes; `data_start` is where those begin in the file.
+    `smoothed`: what stands under the UNet's names is its smoothed twin, since the file has no other complete UNet.
+    """
 
     path: Path
     tensors: Mapping[str, TensorEntry]
     metadata: Mapping[str, str]
     data_start: int
+    smoothed: bool = False
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:

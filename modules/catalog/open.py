@@ -8,11 +8,12 @@ from .apart import pickle_process
 from .header import Header, read_header
 from .old_pickles import MAGIC
 from .pickles import SUFFIXES
+from .smoothed import with_plain_names
 
 
 def read_tensors(path: Path) -> Header:
     """What a model file holds, by its ending: milliseconds, no weights, and nothing in the file is run. Pickles are
-    opened in another process.
+    opened in another process. A UNet that is there only as its smoothed twin has the plain names.
 
     Raises UserError, naming the file, when it is damaged, foreign or hostile.
     """
@@ -20,5 +21,5 @@ def read_tensors(path: Path) -> Header:
         with path.open("rb") as file:
             begins = file.read(len(MAGIC))
         if begins.startswith(b"PK\x03\x04") or begins == MAGIC:
-            return pickle_process().header(path)
-    return read_header(path)
+            return with_plain_names(pickle_process().header(path))
+    return with_plain_names(read_header(path))

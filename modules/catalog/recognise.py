@@ -24,6 +24,7 @@ TELLING = (KEY, TITLE, PREDICTION, ZERO_SNR)
 PREDICTIONS = {"v": "v_prediction", "v_prediction": "v_prediction", "epsilon": "epsilon", "eps": "epsilon"}
 LOADED = ("checkpoint", "UNet")  # kinds that may have a `.yaml`
 RULE_FILES = ("detect.py", "detection.py", "checkpoints.py", "attachments.py", "recognise.py", "folders.py")
+RULE_FILES += ("contents.py", "smoothed.py", "layout.py")
 # Which rules found something out: what other ones found is not trusted.
 EDITION = hashlib.sha256(b"".join((Path(__file__).parent / name).read_bytes() for name in RULE_FILES)).hexdigest()[:16]
 
