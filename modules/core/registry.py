@@ -91,7 +91,9 @@ def sampler(name: str, *, aliases: tuple[str, ...] = (), **facts: Any) -> Callab
     """Registers a sampler function. Facts: `default_schedule` (what Automatic means, "Uniform" when absent),
     `discard_penultimate` (one level more is computed and the next to last dropped), `model_calls` (network
     evaluations a step, 1 when absent), `endless` (it makes as many steps as it needs, whatever was asked for), `noise`
-    ("ancestral" or "brownian" when it draws noise between steps).
+    ("ancestral" or "brownian" when it draws noise between steps), `by_ratio` (with a flow model its levels must be
+    ratios of noise to picture, as those of a sampler that draws noise always are: see `diffusion/flow.py`),
+    `unfinished` (it ends at the lowest level above 0).
     """
     return _registrar(SAMPLERS, name, aliases, facts)
 

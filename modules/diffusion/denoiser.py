@@ -1,7 +1,8 @@
 """From a network that predicts noise to `denoised(x, sigma, conditioning)`: a guess at the clean latents.
 
-Samplers work on x = latents + sigma * noise. Networks were trained on the same thing scaled to unit variance, at a
-timestep instead of a sigma, and predict eps or v. The wrappers here are the only place that knows.
+Samplers work on x = alpha * latents + sigma * noise. For most networks alpha is 1; they were trained on the same thing
+scaled to unit variance, at a timestep instead of a sigma, and predict eps or v. For flow models (see `flow`) alpha is
+1 - sigma, and they see x itself. The wrappers here, and `alpha` of the levels, are the only places that know.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ class ModelSigmas:
     Between two trained levels, log sigma is linear in the timestep (k-diffusion's unquantised `DiscreteSchedule`).
     """
 
+    limit = math.inf  # no level is above
+
     def __init__(self, betas: Tensor, *, zero_terminal_snr: bool = False) -> None:
         """`betas`: noise variances of the training steps, shape (timesteps,), each between 0 and 1, best in float64.
         `zero_terminal_snr`: the network was trained on these levels as `ending_in_noise` stretches them.
@@ -70,7 +73,40 @@ class ModelSigmas:
         return self.sigmas[-1].item()
 
     def __len__(self) -> int:
-        return len(self._log_sigmas)
+        return len(self.sigmas)
+
+    def automatic(self, own: str) -> str:
+        """The schedule that "Automatic" means with a sampler whose own is called `own`."""
+        return own
+
+    def alpha(self, sigma: float) -> float:
+        """How much of the picture is in x = alpha * latents + sigma * noise at a level."""
+        return 1.0
+
+    def noised(self, latents: Tensor, noise: Tensor, sigma: float, extra: float = 0.0) -> Tensor:
+        """x at the level `sigma`, of clean latents and standard normal noise that fit one another in shape. `extra`:
+        so much more noise than the level says, in the latents' own scale.
+        """
+        alpha = self.alpha(sigma)
+        return latents * alpha + noise * (sigma + alpha * extra)
+
+    def raised(self, x: Tensor, noise: Tensor, sigma: float, to: float) -> Tensor:
+        """`x` at the level `sigma` with as much standard normal noise added that it is at the level `to`, above it."""
+        kept = self.alpha(to) / self.alpha(sigma)
+        return torch.add(x * kept, noise, alpha=math.sqrt(to**2 - (kept * sigma) ** 2))
+
+    def ratio(self, sigma: float) -> float:
+        """Noise to picture at a level, sigma / alpha."""
+        return sigma
+
+    def at_ratio(self, ratio: float) -> float:
+        """The level where that is `ratio`."""
+        return ratio
+
+    def every(self, n: int) -> Tensor:
+        """Of the trained levels every (timesteps / n)-th, n of them, from the highest; float32."""
+        stride = len(self) / n
+        return self.sigmas[[-1 - int(i * stride) for i in range(n)]]
 
     def sigmas_at(self, timesteps: Tensor) -> Tensor:
         """The noise levels at `timesteps`, float32: between 0 and len - 1, whole or not."""
@@ -102,17 +138,21 @@ class EpsDenoiser:
     def __call__(self, x: Tensor, sigma: Tensor, conditioning: Conditioning) -> Tensor:
         """Clean latents of x's shape and dtype. `x` (rows, c, h, w); `sigma` 0-dim on the CPU, to be read at once."""
         level = float(sigma)
-        t = torch.full((x.shape[0],), self.model.timestep(level), dtype=torch.float32, device=x.device)
+        t = torch.full((x.shape[0],), self.timestep(level), dtype=torch.float32, device=x.device)
         scaled = self.seen(x, level)
         prediction = self.network(scaled.to(self.dtype or x.dtype), t, conditioning)
         return self.denoised(x, prediction.to(x.dtype), level)
+
+    def timestep(self, sigma: float) -> float:
+        """What the network is told of the level."""
+        return self.model.timestep(sigma)
 
     def seen(self, x: Tensor, sigma: float) -> Tensor:
         """x as the network was trained to see it: of unit variance."""
         return x * (1 / math.hypot(sigma, 1.0))
 
     def denoised(self, x: Tensor, prediction: Tensor, sigma: float) -> Tensor:
-        """x = latents + sigma * eps, solved for the latents."""
+        """x = latents + sigma * eps, solved for the latents; of a flow, x = latents + sigma * (noise - latents)."""
         return torch.add(x, prediction, alpha=-sigma)
 
 
@@ -127,13 +167,31 @@ class VDenoiser(EpsDenoiser):
         return (x / variance).add_(prediction, alpha=-sigma / math.sqrt(variance))
 
 
-DENOISERS: Mapping[str, type[EpsDenoiser]] = {"epsilon": EpsDenoiser, "v_prediction": VDenoiser}
+class FlowDenoiser(EpsDenoiser):
+    """Denoised latents from a network that predicts the velocity of a flow, noise - latents (SD 3, FLUX).
+
+    With x = (1 - sigma) * latents + sigma * noise: Esser et al. 2024 (arXiv 2403.03206).
+    """
+
+    def timestep(self, sigma: float) -> float:
+        return sigma * len(self.model)
+
+    def seen(self, x: Tensor, sigma: float) -> Tensor:
+        return x
+
+
+FLOW = "flow"
+DENOISERS: Mapping[str, type[EpsDenoiser]] = {
+    "epsilon": EpsDenoiser,
+    "v_prediction": VDenoiser,
+    FLOW: FlowDenoiser,
+}
 
 
 def denoiser_for(
     prediction: str, network: Network, model: ModelSigmas, dtype: torch.dtype | None = None
 ) -> EpsDenoiser:
-    """The wrapper for a network's prediction type, "epsilon" or "v_prediction". Raises UserError for any other."""
+    """The wrapper for a network's prediction type, one of `DENOISERS`. Raises UserError for any other."""
     if prediction not in DENOISERS:
         raise UserError(
             f"This checkpoint says that its network predicts {prediction!r}.",

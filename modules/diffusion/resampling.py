@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
-import torch
 from torch import Tensor
 
+from .denoiser import ModelSigmas
 from .stepping import Model, Noise, OnStep
 
 Sampler = Callable[..., Tensor]
 
 
-def resampled(sampler: Sampler, times: int) -> Sampler:
+def resampled(sampler: Sampler, times: int, trained: ModelSigmas) -> Sampler:
     """A sampler that does every step of `sampler` `times` times: Lugmayr et al. 2022, "RePaint", algorithm 1.
 
     After a step from one level to the next, noise takes x back up, and the step is done again. The last step, which
@@ -34,7 +33,7 @@ def resampled(sampler: Sampler, times: int) -> Sampler:
                 x = sampler(model, x, sigmas[i : i + 2], noise=noise, step=told, **options)
                 done += 1
                 if again:
-                    x = torch.add(x, noise(after, sigma), alpha=math.sqrt(sigma**2 - after**2))
+                    x = trained.raised(x, noise(after, sigma), after, sigma)
         return x
 
     return repeating

@@ -18,7 +18,7 @@ from ..core.registry import sampler
 from .stepping import Model, Noise, OnStep, ancestral_split
 
 SHARE = 1 / 12.5
-FACTS = {"guidance_share": SHARE, "wants_unconditional": True}
+FACTS = {"guidance_share": SHARE, "wants_unconditional": True, "by_ratio": True}
 
 
 @sampler("DDIM CFG++", aliases=("ddim_cfgpp",), default_schedule="DDIM", noise="ancestral", unit_variance=True, **FACTS)

@@ -16,7 +16,7 @@ from ..core.registry import sampler
 from .stepping import Model, Noise, OnStep, ancestral_split, level, toward
 
 
-@sampler("DPM fast", aliases=("k_dpm_fast",), noise="ancestral")
+@sampler("DPM fast", aliases=("k_dpm_fast",), noise="ancestral", unfinished=True)
 def dpm_fast(
     model: Model, x: Tensor, sigmas: Tensor, *, noise: Noise, step: OnStep, eta: float = 0.0, s_noise: float = 1.0
 ) -> Tensor:
@@ -41,7 +41,14 @@ def _fast_steps(highest: float, lowest: float, calls: int) -> Iterator[tuple[flo
     return zip(levels, levels[1:], orders, strict=False)
 
 
-@sampler("DPM adaptive", aliases=("k_dpm_ad", "k_dpm_adaptive"), model_calls=3, endless=True, noise="ancestral")
+@sampler(
+    "DPM adaptive",
+    aliases=("k_dpm_ad", "k_dpm_adaptive"),
+    model_calls=3,
+    endless=True,
+    unfinished=True,
+    noise="ancestral",
+)
 def dpm_adaptive(
     model: Model,
     x: Tensor,

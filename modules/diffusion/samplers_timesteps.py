@@ -1,7 +1,7 @@
 """Samplers that were written for a network's own timesteps, here in sigma: DDIM, PLMS, UniPC, LCM.
 
-Their fact `unit_variance` says that txt2img starts them with noise * sqrt(1 + sigma^2), as the process that they were
-written for does, and not with noise * sigma (see `starting_scale`).
+Their fact `unit_variance` says that txt2img starts them with noise * sqrt(alpha^2 + sigma^2), alpha being 1 but for
+flow models, as the process that they were written for does, and not with noise * sigma (see `starting_scale`).
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from ..core.registry import Entry, sampler
 from .stepping import Model, Noise, OnStep, ancestral_split, toward
 
 
-def starting_scale(sampler: Entry, sigma: float) -> float:
+def starting_scale(sampler: Entry, sigma: float, alpha: float = 1.0) -> float:
     """What standard normal noise is multiplied with to start a sampler at `sigma` from nothing else."""
-    return math.hypot(1.0, sigma) if sampler.facts.get("unit_variance") else sigma
+    return math.hypot(alpha, sigma) if sampler.facts.get("unit_variance") else sigma
 
 
 @sampler("DDIM", aliases=("ddim",), default_schedule="DDIM", noise="ancestral", unit_variance=True)

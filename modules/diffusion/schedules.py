@@ -19,7 +19,7 @@ from ..core.errors import UserError
 from ..core.registry import SCHEDULES, Entry, schedule
 from .denoiser import ModelSigmas
 
-AUTOMATIC = "Automatic"
+AUTOMATIC, UNIFORM = "Automatic", "Uniform"
 
 
 def schedule_names() -> list[str]:
@@ -40,31 +40,57 @@ def sigmas_for(
 ) -> Tensor:
     """The levels for `steps` steps of a sampler: shape (steps + 1,) for most, float32, strictly descending, CPU.
 
-    "Automatic" is the sampler's own default. The range is the model's unless given. Some schedules reach a number of
-    steps only nearly: levels that fall together are merged. Raises UserError for an unknown name, less than one step,
-    or options that give no descending list.
+    "Automatic" is the sampler's own default, or what the model makes of that. The range is the model's unless given.
+    Some schedules reach a number of steps only nearly: levels that fall together are merged. Raises UserError for an
+    unknown name, less than one step, options that give no descending list, or levels that the model does not have.
     """
     if steps < 1:
         raise UserError(f"A picture needs at least 1 sampling step; {steps} were asked for.", hint="Raise the steps.")
-    entry = resolved(sampler, name)
+    entry = resolved(sampler, name, model)
     low, high = sigma_min or model.sigma_min, sigma_max or model.sigma_max
     if not 0 < low < high < math.inf:
         raise UserError(
             f"The noise schedule would run from {high:g} down to {low:g}.",
             hint="Schedule min sigma must be above 0 and below schedule max sigma.",
         )
+    check_limit([high], model, "Schedule max sigma")
     discard = discard_penultimate or bool(sampler.facts.get("discard_penultimate"))
     sigmas = entry.function(steps + discard, low, high, model=model, **options)
     if discard and len(sigmas) > 2:
         sigmas = torch.cat([sigmas[:-2], sigmas[-1:]])
-    return _checked(torch.unique_consecutive(sigmas), entry)
+    return _fitting(_checked(torch.unique_consecutive(sigmas), entry), entry, high, model)
 
 
-def resolved(sampler: Entry, name: str) -> Entry:
-    """The schedule called `name`; "Automatic" (or nothing) is the sampler's default. Raises UserError if unknown."""
+def resolved(sampler: Entry, name: str, model: ModelSigmas) -> Entry:
+    """The schedule called `name`; "Automatic" (or nothing) is the sampler's default, or what the model makes of that.
+    Raises UserError if unknown.
+    """
     if name.strip().casefold() in ("", AUTOMATIC.casefold()):
-        name = sampler.facts.get("default_schedule", "Uniform")
+        name = model.automatic(sampler.facts.get("default_schedule", UNIFORM))
     return SCHEDULES.get(name)
+
+
+def check_limit(levels: Sequence[float], model: ModelSigmas, what: str) -> None:
+    """Raises UserError when one of `levels`, which are called `what`, is higher than the model's may be."""
+    if max(levels) > model.limit * (1 + 1e-6):
+        raise UserError(
+            f"{what}: {max(levels):g} is too high for this checkpoint, a flow model: its noise levels end at 1.",
+            hint="The levels of SD 1, SD 2 and SDXL mean nothing to it. Choose the schedule type Simple or Normal.",
+        )
+
+
+def _fitting(sigmas: Tensor, entry: Entry, high: float, model: ModelSigmas) -> Tensor:
+    """The levels of a schedule, if the model has such levels. Raises UserError."""
+    if model.limit == math.inf:
+        return sigmas
+    check_limit(sigmas[:1].tolist(), model, f"The schedule type {entry.name}")
+    if sigmas[0] < high * 0.999:
+        raise UserError(
+            f"The schedule type {entry.name} would begin at the noise level {sigmas[0]:.3f}, but a flow model must "
+            f"begin at {high:g}.",
+            hint="Choose the schedule type Simple or Normal, or more steps.",
+        )
+    return sigmas.clamp(max=model.limit)
 
 
 def _checked(sigmas: Tensor, entry: Entry) -> Tensor:
@@ -81,7 +107,7 @@ def _ending_in_zero(levels: Sequence[float] | Tensor) -> Tensor:
     return torch.cat([torch.as_tensor(levels, dtype=torch.float32), torch.zeros(1)])
 
 
-@schedule("Uniform", aliases=("uniform",))
+@schedule(UNIFORM, aliases=("uniform",))
 def uniform(n: int, sigma_min: float, sigma_max: float, *, model: ModelSigmas, **_: Any) -> Tensor:
     """Evenly spaced in the timesteps of the model's whole range."""
     return _ending_in_zero(model.sigmas_at(torch.linspace(len(model) - 1, 0, n)))
@@ -193,8 +219,7 @@ def custom_levels(text: str) -> Tensor:
 @schedule("Simple", aliases=("simple",))
 def simple(n: int, sigma_min: float, sigma_max: float, *, model: ModelSigmas, **_: Any) -> Tensor:
     """Every (timesteps / n)-th level of the model, from the highest."""
-    stride = len(model) / n
-    return _ending_in_zero(model.sigmas[[-1 - int(i * stride) for i in range(n)]])
+    return _ending_in_zero(model.every(n))
 
 
 @schedule("Normal", aliases=("normal",))

@@ -61,17 +61,18 @@ class Inspection:
 def seen(step: Step, run: Run, painting: Painting) -> tuple[dict[str, Any], dict[str, bytes]]:
     """Numbers and images of one step, of the first picture of its batch.
 
-    The prediction's parts stand for the noise that the network sees: x = latents + sigma * noise, solved for it.
+    The parts of the prediction stand for the noise that the network sees: x = alpha * latents + sigma * noise, solved.
     `conditional` is what all prompts of the picture ask for together; `difference` is what guidance multiplies.
     """
     x, sigma, guess = _plain(step.x), float(step.sigma), _plain(step.denoised)
     unconditional = None if step.uncond_denoised is None else _plain(step.uncond_denoised)
     conditional = _together(step, unconditional)
-    noise = {"conditional": (x - conditional) / sigma, "guided": (x - guess) / sigma}
+    alpha = painting.model.sigmas.alpha(sigma)
+    noise = {"conditional": (x - alpha * conditional) / sigma, "guided": (x - alpha * guess) / sigma}
     if unconditional is not None:
-        noise["unconditional"] = (x - unconditional) / sigma
+        noise["unconditional"] = (x - alpha * unconditional) / sigma
         noise["difference"] = noise["conditional"] - noise["unconditional"]
-    noisy = x / float(numpy.hypot(sigma, 1.0))
+    noisy = x / float(numpy.hypot(sigma, alpha))
     channels = {"noisy": side_by_side(noisy), "guess": side_by_side(guess)}
     factors, bias = _colours(painting, len(x))
     parts = {"conditional": conditional, **({} if unconditional is None else {"unconditional": unconditional})}
@@ -84,7 +85,7 @@ def seen(step: Step, run: Run, painting: Painting) -> tuple[dict[str, Any], dict
     images.update({f"{name}_channels": drawn for name, (drawn, _) in channels.items()})
     facts = {
         "sigma": sigma,
-        "timestep": painting.model.sigmas.timestep(sigma),
+        "timestep": painting.model.denoiser.timestep(sigma),
         "scale": float(step.scale),
         "prompts": len(step.conditionals),
         "noise": {name: deviation(part) for name, part in noise.items()},

@@ -13,7 +13,7 @@ from ..core.registry import SAMPLERS, SCHEDULES, Entry
 from ..core.request import GenerationRequest
 from ..core.sections.sampler import SamplerOptions
 from ..diffusion.denoiser import ModelSigmas
-from ..diffusion.schedules import custom_levels, resolved, sigmas_for
+from ..diffusion.schedules import check_limit, custom_levels, resolved, sigmas_for
 from .model import Model
 from .run import Run
 
@@ -77,7 +77,7 @@ def check_options(request: GenerationRequest) -> None:
 
 def levels_of(run: Run, entry: Entry, steps: int, model: Model) -> Tensor:
     """The noise levels of a whole schedule of `steps` steps. What shapes them is noted in `run`."""
-    if not run.request.custom_sigmas.strip() and resolved(entry, run.request.schedule).name == "Beta":
+    if not run.request.custom_sigmas.strip() and resolved(entry, run.request.schedule, model.sigmas).name == "Beta":
         _noted(run, "beta_dist_alpha")
         _noted(run, "beta_dist_beta")
     return whole_schedule(run.request, entry, steps, model.sigmas, model.weights.family.id)
@@ -89,11 +89,13 @@ def whole_schedule(request: GenerationRequest, entry: Entry, steps: int, trained
     `family` is the id of the checkpoint's, since some schedules are made for one.
     """
     if request.custom_sigmas.strip():
-        return custom_levels(request.custom_sigmas)
+        levels = custom_levels(request.custom_sigmas)
+        check_limit(levels[:1].tolist(), trained, "Custom sigmas")
+        return levels
     shape: dict[str, Any] = {"family": "SDXL" if family.startswith("sdxl") else "SD1"}
     if request.rho:
         shape["rho"] = request.rho
-    if resolved(entry, request.schedule).name == "Beta":
+    if resolved(entry, request.schedule, trained).name == "Beta":
         shape |= {"alpha": request.beta_dist_alpha, "beta": request.beta_dist_beta}
     return sigmas_for(
         entry,

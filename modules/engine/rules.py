@@ -25,7 +25,7 @@ def rules_of(run: Run, entry: Entry, model: Model, levels: list[float]) -> list[
             Skipping(
                 calls,
                 early=request.skip_early_cond,
-                below=request.s_min_uncond,
+                below=model.sigmas.at_ratio(request.s_min_uncond),
                 all_steps=request.s_min_uncond_all,
             )
         )

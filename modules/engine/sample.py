@@ -16,6 +16,7 @@ from ..core.events import Preview, Step
 from ..core.hooks import Hooks
 from ..core.registry import SAMPLERS, Entry
 from ..core.sections.model import TAESD
+from ..diffusion.flow import fitted
 from ..diffusion.guidance import Guidance, Turn
 from ..diffusion.noise import Noise
 from ..diffusion.resampling import resampled, resampled_steps
@@ -76,7 +77,7 @@ def sample(
     request = run.request
     entry = SAMPLERS.get(request.sampler)
     sigmas = _levels(run, start, entry, model)
-    sampling = Sampling(_started(run, start, entry, sigmas[0].item()), sigmas)
+    sampling = Sampling(_started(run, start, entry, sigmas[0].item(), model), sigmas)
     hooks.call("sampling_starting", run=run, batch=batch, sampling=sampling)
     levels = sampling.sigmas.tolist()
     run.painting = Painting(batch, model, len(levels) - 1)
@@ -138,13 +139,14 @@ def _sampled(
     """Runs the sampler; where there is a mask, what it keeps is the original at every step."""
     shape, sigmas, times = tuple(sampling.x.shape[1:]), sampling.sigmas, run.request.inpaint_resampling
     options = sampler_options(run, entry)
+    sampler = fitted(entry, options, model.sigmas)
     if start.mask is None:
         noise, report = _noise(start, entry, shape, sigmas), _reporter(run, batch, len(sigmas) - 1, model, previews)
-        return entry.function(guidance, sampling.x, sigmas, noise=noise, step=report, **options)
+        return sampler(guidance, sampling.x, sigmas, noise=noise, step=report, **options)
     keeping = Keeping(guidance, start.latents, start.mask, sigmas, soft=run.request.soft_inpainting)
     # A Brownian path has one rise between two levels, but a repeated step needs another one.
     noise = _noise(start, entry, shape, sigmas) if times == 1 else start.source.ancestral(shape)
-    sampler = entry.function if times == 1 else resampled(entry.function, times)
+    sampler = sampler if times == 1 else resampled(sampler, times, model.sigmas)
     report = _reporter(run, batch, resampled_steps(sigmas, times), model, previews)
     return keeping.kept(sampler(keeping, sampling.x, sigmas, noise=noise, step=report, **options))
 
@@ -167,13 +169,13 @@ def _levels(run: Run, start: Start, entry: Entry, model: Model) -> Tensor:
     return last_steps(levels_of(run, entry, steps, model), done)
 
 
-def _started(run: Run, start: Start, entry: Entry, sigma: float) -> Tensor:
+def _started(run: Run, start: Start, entry: Entry, sigma: float, model: Model) -> Tensor:
     """Latents at the first noise level: (pictures, channels, h, w)."""
-    if start.latents is None:
-        return start.noise * (
-            math.hypot(1.0, sigma) if run.request.sgm_noise_multiplier else starting_scale(entry, sigma)
-        )
-    return start.latents + start.noise * (sigma + run.request.img2img_extra_noise)
+    if start.latents is not None:
+        return model.sigmas.noised(start.latents, start.noise, sigma, run.request.img2img_extra_noise)
+    alpha = model.sigmas.alpha(sigma)
+    scale = math.hypot(alpha, sigma) if run.request.sgm_noise_multiplier else starting_scale(entry, sigma, alpha)
+    return start.noise * scale
 
 
 def _listeners(run: Run, hooks: Hooks, rules: list[Any]) -> dict[str, Callable[[Any], None]]:

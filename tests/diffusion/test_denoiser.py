@@ -76,5 +76,5 @@ def test_a_half_precision_network_gets_its_dtype_and_the_latents_keep_theirs():
 
 
 def test_an_unknown_prediction_type_is_refused_by_name():
-    with pytest.raises(UserError, match="'flow'"):
-        denoiser_for("flow", lambda x, t, conditioning: x, MODEL)
+    with pytest.raises(UserError, match="'sample'"):
+        denoiser_for("sample", lambda x, t, conditioning: x, MODEL)
