@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 
 import numpy as np
@@ -18,7 +19,6 @@ from modules.diffusion.noise import NoiseSource
 from modules.diffusion.resampling import resampled
 from modules.diffusion.schedules import sigmas_for
 from modules.diffusion.strength import Keeping, last_steps, partial_steps
-from modules.engine.options import options_of
 
 from .mixture import CENTRES, denoise
 
@@ -39,6 +39,12 @@ def pictures(x: Tensor, sigma: Tensor) -> Tensor:
     """The world of `mixture` seen as a flow: x / (1 - sigma) is latents + sigma / (1 - sigma) * noise."""
     alpha = max(1 - float(sigma), 1e-6)
     return denoise(x / alpha, torch.tensor(float(sigma) / alpha))
+
+
+def options_of(entry) -> dict[str, float]:
+    """The options of a sampler, with their defaults."""
+    declared = inspect.signature(entry.function).parameters.values()
+    return {one.name: one.default for one in declared if one.default is not one.empty}
 
 
 def drawn_by(
