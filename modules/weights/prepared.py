@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .memory import free_memory
-from .winograd import Scratch, is_winograd_convolution, transformed_filter, winograd_conv2d
+from .winograd import LARGE, SMALL, Scratch, Winograd, is_winograd_convolution, winograd_conv2d
 
 log = logging.getLogger("easel.weights")
 
@@ -26,7 +26,8 @@ WINOGRAD_CHANNELS = 64
 # Fewer weights than these are not worth ordering: nothing is gained, and oneDNN can even lose by it.
 WORTH_ORDERING = 2**20
 WORTH_ORDERING_LINEAR = 100_000
-LEFT_FREE = 2 << 30  # bytes of memory that Winograd's larger weights leave to others
+LARGE_BLOCKS = 32  # fewer blocks of 4 x 4 make matrix products too small to gain by
+LEFT_FREE = 2 << 30  # bytes of memory that Winograd's larger weights leave to others; those four times as large thrice
 
 
 def prepare_network(network: nn.Module) -> None:
@@ -104,11 +105,12 @@ class PreparedConv2d(nn.Conv2d):
         return framed[:, :, above : framed.shape[2] - above, left : framed.shape[3] - left]
 
     def _best_kernel(self, x: Tensor) -> Kernel:
-        if self.weight.dtype == torch.float32 and is_winograd_convolution(self) and self._is_large(x):
-            filters, scratch = transformed_filter(self.weight), self.scratch
+        way = self._winograd(x)
+        if way is not None:
+            filters, scratch = way.transformed_filter(self.weight), self.scratch
             self.extra_bytes = filters.nbytes - self.weight.nbytes
             bias = self.bias if self.bias is not None else torch.zeros(self.out_channels)
-            return lambda x: winograd_conv2d(x, filters, bias, scratch)
+            return lambda x: winograd_conv2d(way, x, filters, bias, scratch)
         if self.kernel_size == self.stride == (1, 1) and self.padding == (0, 0) and self.groups == 1:
             linear = _linear_kernel(self.weight.flatten(1), self.bias)
             return lambda x: linear(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
@@ -116,14 +118,21 @@ class PreparedConv2d(nn.Conv2d):
             return _plain_kernel(self)
         return _convolution_kernel(self, list(x.shape))
 
-    def _is_large(self, x: Tensor) -> bool:
-        """Whether Winograd's way pays here, and its larger weights fit into memory."""
+    def _winograd(self, x: Tensor) -> Winograd | None:
+        """Which of Winograd's ways pays here and finds room for its larger weights; None: neither."""
+        if self.weight.dtype != torch.float32 or not is_winograd_convolution(self):
+            return None
+        pictures, _, height, width = x.shape
         if min(self.in_channels, self.out_channels) < WINOGRAD_CHANNELS:
-            return False
-        if self.weight.numel() * x.shape[0] * x.shape[2] * x.shape[3] < WINOGRAD_WORK:
-            return False
+            return None
+        if self.weight.numel() * pictures * height * width < WINOGRAD_WORK:
+            return None
         free = free_memory(torch.device("cpu"))
-        return free is None or free > LEFT_FREE + 2 * self.weight.nbytes
+        if LARGE.blocks(pictures, height, width) >= LARGE_BLOCKS and (
+            free is None or free > 3 * LEFT_FREE + 4 * self.weight.nbytes
+        ):
+            return LARGE
+        return SMALL if free is None or free > LEFT_FREE + 2 * self.weight.nbytes else None
 
 
 _PREPARED: dict[type, Callable[[nn.Module, Scratch], nn.Module]] = {
