@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ctypes
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 
 # The numbers by which glibc's malloc.h knows these options.
 TRIM_THRESHOLD, TOP_PAD, MMAP_THRESHOLD = -1, -2, -3
+KEPT, OWN = 32 << 20, 128 << 10  # bytes from which on memory has pages of its own: of all tensors, and of weights
 
 
 def free_memory(device: torch.device) -> int | None:
@@ -30,9 +33,24 @@ def keep_pages() -> None:
     """
     glibc = _glibc()
     if glibc is not None:
-        glibc.mallopt(MMAP_THRESHOLD, 32 << 20)
+        glibc.mallopt(MMAP_THRESHOLD, KEPT)
         glibc.mallopt(TRIM_THRESHOLD, (2 << 30) - 1)
         glibc.mallopt(TOP_PAD, 64 << 20)
+
+
+@contextmanager
+def pages_of_their_own() -> Iterator[None]:
+    """Within it, tensors get pages of their own, as weights should: these go back to the system with them. Among the
+    kept pages they would leave holes, and memory would grow from one model to the next.
+    """
+    glibc = _glibc()
+    if glibc is not None:
+        glibc.mallopt(MMAP_THRESHOLD, OWN)
+    try:
+        yield
+    finally:
+        if glibc is not None:
+            glibc.mallopt(MMAP_THRESHOLD, KEPT)
 
 
 def give_pages_back() -> None:

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .memory import free_memory
+from .memory import free_memory, pages_of_their_own
 from .winograd import LARGE, SMALL, Scratch, Winograd, is_winograd_convolution, winograd_conv2d
 
 log = logging.getLogger("easel.weights")
@@ -65,7 +65,8 @@ class PreparedLinear(nn.Linear):
 
     def forward(self, x: Tensor) -> Tensor:
         if self.kernel is None:
-            self.kernel = _linear_kernel(self.weight, self.bias)
+            with pages_of_their_own():
+                self.kernel = _linear_kernel(self.weight, self.bias)
             _let_go(self)
         return self.kernel(x)
 
@@ -94,7 +95,8 @@ class PreparedConv2d(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         if self.kernel is None:
-            self.kernel = self._best_kernel(x)
+            with pages_of_their_own():
+                self.kernel = self._best_kernel(x)
             _let_go(self)
         if self.padding_mode == "zeros":
             return self.kernel(x)
