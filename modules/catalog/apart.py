@@ -20,10 +20,12 @@ from typing import Any
 
 from ..core.errors import UserError
 from .header import BITS, DOWNLOAD_AGAIN, Header, TensorEntry
+from .resident import resident_bytes
 
 ROOT = Path(__file__).resolve().parents[2]
 READER = "modules.catalog.pickle_reader"
 SECONDS, MEMORY = 20.0, 1 << 30  # a checkpoint's table takes some hundredths of a second and some megabytes
+LOOK_EVERY = 0.05  # seconds: what can be allocated meanwhile is a fraction of a gigabyte
 LONGEST_ANSWER = 64 << 20  # bytes
 KEPT = ("SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")  # what Python itself may need to start
 OTHER_SOURCE = "Take the model from somewhere else, as .safetensors if there is one."
@@ -31,7 +33,7 @@ OTHER_SOURCE = "Take the model from somewhere else, as .safetensors if there is 
 
 class PickleProcess:
     """The process, started at the first question and again after it had to be ended. Safe from any thread; questions
-    wait for each other. `seconds` per file, on the clock; `memory` in bytes, where the system can bound it.
+    wait for each other. `seconds` per file, on the clock; `memory` in bytes.
     """
 
     def __init__(self, seconds: float = SECONDS, memory: int = MEMORY) -> None:
@@ -55,24 +57,18 @@ class PickleProcess:
     def _asked(self, path: Path) -> dict[str, Any]:
         """The process's answer. One that says nothing in time, or ends, leaves a refusal."""
         process = self._running()
-        begun = time.monotonic()
-        timer = threading.Timer(self._seconds, process.kill)
-        timer.daemon = True
-        timer.start()
-        try:
-            question = {"file": os.fsencode(path.absolute()).hex(), "seconds": self._seconds}
-            process.stdin.write(json.dumps(question).encode() + b"\n")
-            process.stdin.flush()
-            line = process.stdout.readline(LONGEST_ANSWER)
-        except OSError:  # it ended before it was asked
-            line = b""
-        finally:
-            timer.cancel()
+        with _Watch(process, self._seconds, self._memory) as watch:
+            try:
+                question = {"file": os.fsencode(path.absolute()).hex(), "seconds": self._seconds}
+                process.stdin.write(json.dumps(question).encode() + b"\n")
+                process.stdin.flush()
+                line = process.stdout.readline(LONGEST_ANSWER)
+            except OSError:  # it ended before it was asked
+                line = b""
         if line.endswith(b"\n"):
             return json.loads(line)
         self._end()
-        late = time.monotonic() - begun >= self._seconds
-        what = f"takes longer than {self._seconds:g} seconds" if late else "ends the process that does it"
+        what = watch.reason or "ends the process that does it"
         return {"message": f"{path.name} is refused: reading its table of tensors {what}. Nothing in it was run."}
 
     def _running(self) -> subprocess.Popen[bytes]:
@@ -101,6 +97,37 @@ class PickleProcess:
             for pipe in (self._process.stdin, self._process.stdout):
                 _closed(pipe)
             self._process = None
+
+
+class _Watch:
+    """Ends a process that takes longer or takes more memory than it may, as long as the context lasts. `reason`: why
+    it was ended; "" when it was not. The clock runs everywhere; of its memory Linux keeps a process itself from taking
+    more, and other systems tell how much it takes (`resident.py`).
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes], seconds: float, memory: int) -> None:
+        self._process, self._seconds, self._memory = process, seconds, memory
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._look, name="easel-pickles", daemon=True)
+        self.reason = ""
+
+    def __enter__(self) -> _Watch:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        ends = time.monotonic() + self._seconds
+        while not self._over.wait(LOOK_EVERY) and not self.reason:
+            if time.monotonic() >= ends:
+                self.reason = f"takes longer than {self._seconds:g} seconds"
+            elif (resident_bytes(self._process.pid) or 0) > self._memory:
+                self.reason = "fills the memory"
+            if self.reason:
+                self._process.kill()
 
 
 @functools.cache

@@ -18,10 +18,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ..core.errors import UserError
 from ..core.files import write_atomically
 from .declared import Recommended
+from .pickles import SUFFIXES
 
 ZERO_SNR = ("rescale_betas_zero_snr", "zero_terminal_snr", "zsnr", "ztsnr")  # a `.yaml`'s words for the same
 LARGEST = 16 << 20  # bytes
 OURS = "easel"  # the key under which x.json holds what A1111 has no name for
+ENDINGS = (".safetensors", *SUFFIXES, ".png", ".webp", ".jxl", ".avif")  # of models, embeddings in pictures too
 PREVIEWS = tuple(f"{dot}{ending}" for ending in ("png", "jpg", "jpeg", "webp", "gif") for dot in (".preview.", "."))
 COMPANIONS = (".json", ".civitai.info", ".yaml", ".txt", ".metadata.json", *PREVIEWS)
 
@@ -59,8 +61,13 @@ class Card(BaseModel):
 EMPTY = Card()
 
 
+def stem_of(model: Path) -> str:
+    """A model's name without its ending; the whole name of a folder, where what follows a dot is no ending."""
+    return model.stem if model.suffix.lower() in ENDINGS else model.name
+
+
 def beside(model: Path, ending: str) -> Path:
-    return model.with_name(model.stem + ending)
+    return model.with_name(stem_of(model) + ending)
 
 
 def read_card(model: Path) -> Card:
@@ -75,7 +82,7 @@ def read_card(model: Path) -> Card:
         return Card.model_validate({**content, "problem": ""}) if content else EMPTY
     except ValidationError as error:
         wrong = {str(one["loc"][0]) for one in error.errors()}
-        problem = f"{model.stem}.json says something of {', '.join(sorted(wrong))} that is not understood."
+        problem = f"{stem_of(model)}.json says something of {', '.join(sorted(wrong))} that is not understood."
         understood = {name: value for name, value in content.items() if name not in wrong}
         return Card.model_validate({**understood, "problem": problem})
 
@@ -122,7 +129,7 @@ def write_trained_words(model: Path, words: list[str]) -> None:
 
 def preview_of(model: Path, names: Collection[str] | None = None) -> Path | None:
     """The picture beside a model, A1111's order of endings; `names`: what is in the folder, where that is known."""
-    stem = model.stem
+    stem = stem_of(model)
     for ending in PREVIEWS:
         name = stem + ending
         if name in names if names is not None else model.with_name(name).is_file():

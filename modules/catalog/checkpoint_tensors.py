@@ -6,13 +6,13 @@ need not know folders. Only what OpenCLIP keeps in one matrix and transformers i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
 from ..core.errors import UserError
-from .folders import is_diffusers_folder, table, told_by_scheduler, weights_of
+from .folders import is_diffusers_folder, missing_from, table, told_by_scheduler, weights_of
 from .header import Header, TensorEntry
 from .layout import (
     PROJECTION,
@@ -60,10 +60,17 @@ def _levels(shapes: Shapes) -> Iterator[UnetLevel]:
 
 
 def _vae(path: Path) -> dict[str, TensorEntry]:
-    tensors = {_modern(name): entry for name, entry in _part(path, "vae").items()}
-    levels = length(tensors, "encoder.down_blocks", "resnets.0.conv1.weight")
-    names = vae_names_of(levels, length(tensors, "encoder.down_blocks.0.resnets", "conv1.weight"))
-    return {VAE + original_name(name, names): entry for name, entry in tensors.items()}
+    return original_vae(_part(path, "vae"))
+
+
+def original_vae(tensors: Mapping[str, TensorEntry]) -> dict[str, TensorEntry]:
+    """The tensors of a VAE that comes alone, in either layout, by their names in a checkpoint."""
+    if "encoder.down.0.block.0.conv1.weight" in tensors:
+        return {VAE + name: entry for name, entry in tensors.items()}
+    modern = {_modern(name): entry for name, entry in tensors.items()}
+    levels = length(modern, "encoder.down_blocks", "resnets.0.conv1.weight")
+    names = vae_names_of(levels, length(modern, "encoder.down_blocks.0.resnets", "conv1.weight"))
+    return {VAE + original_name(name, names): entry for name, entry in modern.items()}
 
 
 def _modern(name: str) -> str:
@@ -96,7 +103,11 @@ def _open_clip(prefix: str, tensors: dict[str, TensorEntry]) -> dict[str, Tensor
 
 
 def _part(path: Path, part: str) -> dict[str, TensorEntry]:
-    """The tensors of a part of the folder, from all its files; none when it has no such part."""
+    """The tensors of a part of the folder, from all its files; none when it has no such part. Raises UserError when
+    one of them is missing.
+    """
+    if lost := missing_from(path, (part,)):
+        raise UserError(f"{path.name} cannot be loaded: {lost}.", hint="Download the folder again.")
     found = {}
     for file in weights_of(path / part):
         header = read_tensors(file)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import glob
 import json
 import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,19 @@ from .checkpoints import PAINTING
 from .detect import detect
 from .detection import Detection
 from .families import FAMILIES
+from .header import Header
 from .open import read_tensors
 from .recognise import PREDICTION, ZERO_SNR, Found
 
 INDEX = "model_index.json"
+SHARD = re.compile(r"-\d{5}-of-")
+VARIANTS = {"": 0, "fp16": 1, "non_ema": 3}  # the smaller, the sooner taken; others are 2
 LARGEST = 1 << 20  # bytes of a table
 PARTS = ("unet", "vae", "text_encoder", "text_encoder_2")
-FILES = ("diffusion_pytorch_model", "pytorch_model", "model")  # what the libraries call their files
+# What the libraries call their files. A variant ("fp16") stands before the shard's number or, in newer ones, behind it.
+FILES = re.compile(
+    r"(?:diffusion_pytorch_model|pytorch_model|model)(?:\.(\w+))?(?:-(\d{5})-of-(\d{5}))?(?:\.(\w+))?\.(safetensors|bin)"
+)
 AGAIN = "Download the folder again."
 
 
@@ -36,7 +43,8 @@ def detect_folder(path: Path) -> Detection:
     pipeline = str(table(path / INDEX).get("_class_name", "a pipeline without a name"))[:80]
     for part in ("unet", "transformer"):
         if files := weights_of(path / part):
-            found = detect(read_tensors(files[0]))
+            tensors = {name: entry for file in files for name, entry in read_tensors(file).tensors.items()}
+            found = detect(Header(path, tensors, {}, 0))
             lacks = _lacks(path, found)
             reason = f"a diffusers folder of {pipeline}; in {part}: {found.reason}{lacks}"
             kind = "diffusers folder" if lacks or part == "transformer" else "checkpoint"
@@ -67,21 +75,55 @@ def _lacks(path: Path, found: Detection) -> str:
     family = FAMILIES.get(found.family_id)
     if missing:
         return f"; without files in {' and '.join(missing)}"
+    if lost := missing_from(path, ("unet", "transformer", *needed)):
+        return f"; {lost}"
     return "" if family and family.loadable and found.variant in PAINTING else "; not of a kind that is painted with"
 
 
 def weights_of(folder: Path) -> list[Path]:
-    """The files of one part: several where its tensors are spread; plain before fp16, safetensors before pickles."""
-    files = [
-        path
-        for ending in ("*.safetensors", "*.bin")
-        for path in folder.glob(ending)
-        if path.name.startswith(FILES) and "non_ema" not in path.name
-    ]
-    best = min(files, key=lambda path: ("fp16" in path.name, path.suffix != ".safetensors", path.name), default=None)
-    if best is None:
-        return []
-    return sorted(folder.glob(re.sub(r"-\d{5}-of-", "-?????-of-", glob.escape(best.name))))
+    """The files of one part: several where its tensors are spread. Of several such sets a complete one before one that
+    lacks a file, plain before fp16, safetensors before pickles.
+    """
+    return [folder / name for name in _chosen(folder).there]
+
+
+def missing_from(folder: Path, parts: Iterable[str]) -> str:
+    """Says which files are not there of those that these parts' tensors are spread over; "" when all are."""
+    lost = [f"{part}/{name}" for part in parts for name in _chosen(folder / part).missing]
+    if not lost:
+        return ""
+    some = ", ".join(lost[:3]) + (", ..." if len(lost) > 3 else "")
+    return f"{some} {'is' if len(lost) == 1 else 'are'} missing"
+
+
+@dataclass
+class _Set:
+    """Files that hold a part's tensors together: what their names say, and which there are."""
+
+    variant: str = ""
+    pickled: bool = False
+    there: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+
+    @property
+    def rank(self) -> tuple[bool, int, bool, int, list[str]]:
+        """The smallest is taken."""
+        return bool(self.missing), VARIANTS.get(self.variant, 2), self.pickled, len(self.there), self.there
+
+
+def _chosen(folder: Path) -> _Set:
+    """The set that is loaded; an empty one where there is none."""
+    names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    sets: dict[str, _Set] = {}
+    for name in sorted(names):
+        if told := FILES.fullmatch(name):
+            common = SHARD.sub("-*-of-", name)
+            if common not in sets:
+                numbered = (common.replace("-*-", f"-{number:05}-") for number in range(1, int(told[3] or 0) + 1))
+                lost = [shard for shard in numbered if shard not in names]
+                sets[common] = _Set(told[1] or told[4] or "", told[5] == "bin", missing=lost)
+            sets[common].there.append(name)
+    return min(sets.values(), key=lambda one: one.rank, default=_Set())
 
 
 def known_by(path: Path) -> Path:

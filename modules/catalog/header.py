@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
@@ -48,7 +49,8 @@ FOREIGN = (
 @dataclass(frozen=True)
 class TensorEntry:
     """One tensor: dtype as safetensors writes it ("F16"), shape, and its bytes [begin, end) after the data's start.
-    `file`: where these are, if not in the header's own file.
+    `file`: where these are, if not in the header's own file. `pieces`: the tensors that it is made of, one below the
+    other, if it lies in several; or the one whose rows are its columns. It has no place of its own then.
     """
 
     dtype: str
@@ -56,6 +58,12 @@ class TensorEntry:
     begin: int
     end: int
     file: Path | None = None
+    pieces: tuple[TensorEntry, ...] = ()
+
+    @property
+    def places(self) -> tuple[TensorEntry, ...]:
+        """The tensors that lie in files: itself, or its pieces."""
+        return self.pieces or (self,)
 
 
 @dataclass(frozen=True)
@@ -83,6 +91,8 @@ def read_header(path: Path) -> Header:
     if path.is_dir():
         raise UserError(f"{path.name} is a folder, not a model file.", hint="Put the file itself there.")
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for its writer
+            raise UserError(f"{path.name} is a pipe or a device, not a model file.", hint="Put the file itself there.")
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             text = _header_text(path, file, size)

@@ -41,7 +41,7 @@ PARTS = {
     "mlp.fc2": "mlp.c_proj",
     "self_attn.out_proj": "attn.out_proj",
 }
-PROJECTION = "text_projection.weight"
+PROJECTION, OPEN_CLIPS_PROJECTION = "text_projection.weight", "text_projection"  # each the other transposed
 THIRDS = {"self_attn.q_proj": 0, "self_attn.k_proj": 1, "self_attn.v_proj": 2}
 
 

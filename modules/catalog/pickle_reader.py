@@ -7,6 +7,7 @@ say why there is none. It imports nothing but Python's own library, writes no fi
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -68,7 +69,8 @@ def _limit(memory: int) -> None:
         if kind is not None:
             hard = resource.getrlimit(kind)[1]
             lower = most if hard == resource.RLIM_INFINITY else min(most, hard)
-            resource.setrlimit(kind, (lower, lower))
+            with contextlib.suppress(ValueError, OSError):  # macOS has a name for the memory's, but takes no value
+                resource.setrlimit(kind, (lower, lower))
 
 
 def _allow(seconds: float) -> None:

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from ..core.model_work import MERGE, NO_INTERPOLATION, ModelWork
+from .beside import stem_of
 from .declared import KEY
+from .folders import known_by
 from .hashing import short_hash
 from .outcome import Source
 from .recognise import PREDICTION, TITLE
@@ -35,7 +37,7 @@ def metadata_of(work: ModelWork, models: Sequence[Source], hashes: Hashes) -> di
         told[PREDICTION] = {"v_prediction": "v"}.get(first.declared.prediction_type, first.declared.prediction_type)
     if work.tool == MERGE:
         told |= {TITLE: work.name, **_a1111s(work, models, hashes)}
-        told |= {MERGED_FROM: ", ".join(Path(one).stem for one in work.models)} if len(models) > 1 else {}
+        told |= {MERGED_FROM: ", ".join(stem_of(Path(one)) for one in work.models)} if len(models) > 1 else {}
     return told
 
 
@@ -85,8 +87,10 @@ def _a1111s(work: ModelWork, models: Sequence[Source], hashes: Hashes) -> dict[s
 
 
 def legacy_hash(path: Path) -> str:
-    """The eight digits by which A1111 once named checkpoints: of 64 KiB in the middle of nowhere."""
-    with path.open("rb") as file:
+    """The eight digits by which A1111 once named checkpoints: of 64 KiB in the middle of nowhere; of a folder's UNet's
+    file.
+    """
+    with known_by(path).open("rb") as file:
         file.seek(1 << 20)
         return hashlib.sha256(file.read(1 << 16)).hexdigest()[:8]
 

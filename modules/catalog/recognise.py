@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from .beside import EMPTY, Card, Override, Training, read_card, read_training
+from .beside import EMPTY, Card, Override, Training, read_card, read_training, stem_of
 from .declared import KEY, Declared, Recommended, declared_facts
 from .detect import detect
 from .detection import Detection
@@ -69,7 +69,7 @@ def with_everything(path: Path, found: Found, card: Card = EMPTY) -> Recognised:
     """The same from what is remembered of the file. Raises UserError."""
     detection, own = found.detection, card.own
     declared = declared_facts(path, found.metadata)
-    hint = hinted(f"{path.stem} {found.metadata.get(TITLE, '')}", detection)
+    hint = hinted(f"{stem_of(path)} {found.metadata.get(TITLE, '')}", detection)
     training = read_training(path) if detection.kind in LOADED else Training()
     facts = _facts(declared, found, hint, training, own)
     said = (own.family, own.variant, own.prediction_type, own.native_size)

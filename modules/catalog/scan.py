@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..core.errors import UserError
-from .beside import read_card
+from .beside import read_card, stem_of
 from .declared import Declared
 from .detect import PAINTING
 from .families import FAMILIES
@@ -62,7 +62,7 @@ class ModelFile:
     @property
     def name(self) -> str:
         """Its file's name without the ending; a folder's whole name, which may hold dots."""
-        return self.path.stem if self.path.suffix.lower() in SUFFIXES else self.path.name
+        return stem_of(self.path)
 
     @property
     def title(self) -> str:
@@ -181,7 +181,7 @@ def vae_for(checkpoint: Path, vaes: Sequence[ModelFile]) -> ModelFile | None:
     usable = [vae for vae in vaes if not vae.problem]
     preferred = read_card(checkpoint).vae
     chosen = next((vae for vae in usable if preferred and preferred in (*vae.names, vae.path.name)), None)
-    return chosen or next((vae for vae in usable if vae.path.name.startswith(checkpoint.stem)), None)
+    return chosen or next((vae for vae in usable if vae.path.name.startswith(stem_of(checkpoint))), None)
 
 
 def is_vae_name(path: Path) -> bool:
@@ -263,7 +263,7 @@ def _problem(path: Path, kind: str, family_id: str, variant: str, reason: str, w
         return ""
     if kind == "diffusers folder" and wanted == "checkpoint":
         what = f"{path.name} is a {name} ({variant})" if variant else f"{path.name} is a {name}"
-        return f"{what}, which cannot be loaded yet: {reason}. Use the single file of the same model."
+        return f"{what}, which cannot be loaded: {reason}. Complete it, or use the single file of the same model."
     if kind == "unknown":
         return f"{path.name} is not a Stable Diffusion {wanted}: {reason}."
     if kind != wanted:

@@ -7,12 +7,13 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from ..catalog.beside import beside, companions
+from ..catalog.beside import beside, companions, stem_of
 from ..catalog.hashing import HashCache
 from ..catalog.header import Header
 from ..catalog.open import read_tensors
 from ..catalog.outcome import planned, source
 from ..catalog.recipe import metadata_of
+from ..catalog.single_file import read_as_single_file
 from ..core.events import Event, ModelMade, Noticed, Step
 from ..core.model_work import CONVERT, EXTRACT_VAE, ModelWork
 from ..core.stop import StopToken
@@ -32,7 +33,7 @@ def make_model(job: str, work: ModelWork, hashes: HashCache, emit: Emit, stop: S
     Raises Stopped when interrupted, UserError when it cannot be made; nothing is left of it then.
     """
     target = Path(work.target)
-    models = [source(read_tensors(Path(path))) for path in work.models]
+    models = [source(read_as_single_file(Path(path))) for path in work.models]
     vae = read_tensors(Path(work.vae)) if work.vae else None
     plan = planned(work, models, vae)
     baking = _baking(job, work, models[0].header, emit)
@@ -79,7 +80,7 @@ def _take_along(job: str, work: ModelWork, target: Path, emit: Emit) -> None:
     first = Path(work.first)
     files = companions(first) if work.tool == CONVERT else [beside(first, ".yaml")]
     for file in files if work.tool != EXTRACT_VAE else ():
-        copy = target.with_name(target.stem + file.name[len(first.stem) :])
+        copy = beside(target, file.name[len(stem_of(first)) :])
         if file.is_file() and not copy.exists():
             try:
                 shutil.copyfile(file, copy)

@@ -22,11 +22,13 @@ from ..catalog.beside import (
     preview_of,
     read_card,
     read_civitai,
+    stem_of,
     trained_words,
     write_card,
     write_trained_words,
 )
 from ..catalog.families import FAMILIES
+from ..catalog.folders import known_by
 from ..catalog.hashing import HashCache, short_hash
 from ..catalog.scan import UPSCALER_FOLDERS, ModelFile, examined, found_files, glanced, unread
 from ..core.errors import UserError
@@ -83,7 +85,7 @@ class Entry:
             "kind": self.kind,
             "name": self.model.name,
             "folder": self.folder,
-            "format": self.model.path.suffix.lower().removeprefix("."),
+            "format": self.model.path.name[len(self.model.name) + 1 :].lower() or "folder",
             "family": family.name if family else "",
             "variant": self.model.variant,
             "size": self.model.size,
@@ -153,8 +155,9 @@ class Collection:
         """All that is known of one model. A hash that is not known is computed in the background. Raises NotFound."""
         entry = self.entry(entry_id)
         model, card, civitai = entry.model, entry.card, read_civitai(entry.model.path)
-        known = self._hashes.known(model.path) if model.path.is_file() else None
-        if known is None and model.path.is_file():
+        there = known_by(model.path).is_file()
+        known = self._hashes.known(model.path) if there else None
+        if known is None and there:
             with self._lock:
                 self._later(partial(self._hash, model.path))
         return {
@@ -328,7 +331,7 @@ class Collection:
 
 def _entry(kind: str, model: ModelFile, names: Names) -> Entry:
     there = names.around(model.path)
-    card = read_card(model.path) if f"{model.path.stem}.json" in there else Card()
+    card = read_card(model.path) if f"{stem_of(model.path)}.json" in there else Card()
     picture = preview_of(model.path, there)
     version = int(picture.stat().st_mtime) if picture and picture.exists() else None
     return Entry(id_of(model.path), kind, model, card, version)

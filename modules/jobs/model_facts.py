@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..catalog.beside import preview_of
-from ..catalog.open import read_tensors
+from ..catalog.beside import preview_of, stem_of
+from ..catalog.checkpoint_tensors import read_checkpoint
 from ..core.errors import UserError
 
 LONGEST_VALUE = 4000  # characters of one piece of metadata that are shown
@@ -39,7 +39,7 @@ def _plain(markup: str) -> str:
 def inside(path: Path) -> dict[str, Any]:
     """What a file's header says: its metadata, the tags it was trained on, how many tensors of which kind."""
     try:
-        header = read_tensors(path)
+        header = read_checkpoint(path)
     except UserError:
         return {"metadata": {}, "tags": [], "tensors": 0, "types": [], "ema": False}
     metadata = {name: value[:LONGEST_VALUE] for name, value in header.metadata.items() if name != "ss_tag_frequency"}
@@ -83,7 +83,7 @@ class Names:
 
     def stamp(self, path: Path) -> tuple[Any, ...]:
         """Changes when the model does, or the files beside it that its entry is made of."""
-        there, stem = self.around(path), path.stem
+        there, stem = self.around(path), stem_of(path)
         preview = preview_of(path, there)
         beside_it = [f"{stem}{ending}" for ending in (".json", ".yaml") if f"{stem}{ending}" in there]
         return tuple(stamp_of(file) for file in (path, *(path.with_name(name) for name in beside_it), preview) if file)

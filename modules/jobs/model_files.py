@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ..catalog.beside import companions
+from ..catalog.beside import beside, companions, stem_of
 from ..core.errors import UserError
 from .queue import NotFound
 
@@ -37,7 +37,7 @@ class Discarded:
 def rename(model: Path, name: str) -> Path:
     """Gives a model and the files beside it another name, without ending. Gives the new path. Raises UserError."""
     name = checked_name(name)
-    return _moved(model, model.with_name(name + model.suffix))
+    return _moved(model, model.with_name(name + model.name[len(stem_of(model)) :]))
 
 
 def move(model: Path, root: Path, folder: str) -> Path:
@@ -85,7 +85,8 @@ def restore(roots: Iterable[Path], place_name: str) -> Path:
     number, free = 1, wanted
     while free.exists():
         number += 1
-        free = wanted.with_name(f"{wanted.stem} ({number}){wanted.suffix}")
+        stem = stem_of(wanted)
+        free = wanted.with_name(f"{stem} ({number}){wanted.name[len(stem) :]}")
     restored = _moved(model, free)
     shutil.rmtree(one.place, ignore_errors=True)
     return restored
@@ -118,7 +119,7 @@ def _moved(model: Path, target: Path) -> Path:
     if target == model:
         return model
     pairs = [(model, target)]
-    pairs += [(file, target.with_name(target.stem + file.name[len(model.stem) :])) for file in companions(model)]
+    pairs += [(file, beside(target, file.name[len(stem_of(model)) :])) for file in companions(model)]
     taken = next((new for old, new in pairs if new.exists() and not _same(old, new)), None)
     if taken is not None:
         raise UserError(f"There is a file {taken.name} already.", hint="Choose another name.")
@@ -147,4 +148,4 @@ def _cannot(model: Path, error: OSError) -> UserError:
 
 
 def _size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

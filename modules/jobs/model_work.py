@@ -14,6 +14,7 @@ from ..catalog.header import Header
 from ..catalog.open import read_tensors
 from ..catalog.outcome import nbytes, planned, source
 from ..catalog.scan import find
+from ..catalog.single_file import read_as_single_file
 from ..core.errors import UserError
 from ..core.files import check_room, part_of
 from ..core.model_work import BOTH, CONVERT, EMA_ONLY, EXTRACT_VAE, MERGE, PLAIN_ONLY, ModelWork
@@ -66,7 +67,7 @@ def ordered(values: Mapping[str, Any], collection: Collection) -> Order:
     }
     loras = [{**one.model_dump(), "name": _lora(collection, one.name, entries[0])} for one in work.loras]
     work = ModelWork.checked({**work.model_dump(), **paths, "vae": str(vae.model.path) if vae else "", "loras": loras})
-    headers = [read_tensors(entry.model.path) for entry in entries]
+    headers = [read_as_single_file(entry.model.path) for entry in entries]
     plan = planned(work, [source(header) for header in headers], read_tensors(Path(work.vae)) if vae else None)
     kind = "VAE" if work.tool == EXTRACT_VAE else work.kind
     folder = entries[0].folder if work.tool == CONVERT else ""
@@ -104,9 +105,7 @@ def _found(collection: Collection, kind: str, name: str) -> Entry:
     if named := next((entry for entry in entries if entry.id == name), None):
         name = str(named.model.path)
     model = find([entry.model for entry in entries], name)
-    if model.path.is_dir():
-        raise UserError(f"{model.name} is a folder.", hint="New models can be made of single files.")
-    if model.kind == "unknown":
+    if model.kind == "unknown" or (model.path.is_dir() and model.problem):
         raise UserError(model.problem or f"{model.name} is not known yet: {model.reason}", hint="Choose another file.")
     return next(entry for entry in entries if entry.model is model)
 

@@ -58,9 +58,14 @@ def apart_original(prefix: str) -> Original:
     return original
 
 
+def lies_apart(shapes: Shapes, prefix: str = "") -> bool:
+    """Whether query, key and value are tensors of their own, as in transformers: the encoder is from a folder."""
+    return prefix + "transformer.resblocks.0.attn.q_proj.weight" in shapes
+
+
 def open_clip_original(prefix: str, shapes: Shapes) -> Original:
     """The place of each parameter of CLIPTextModel, or of ProjectedClip, among OpenCLIP's tensors under `prefix`."""
-    if prefix + "transformer.resblocks.0.attn.q_proj.weight" in shapes:
+    if lies_apart(shapes, prefix):
         return apart_original(prefix)
 
     def original(name: str) -> Source:

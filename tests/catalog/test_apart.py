@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import subprocess
 import sys
 import time
 import zipfile
@@ -15,11 +17,14 @@ import torch
 from modules.catalog.apart import PickleProcess
 from modules.catalog.open import read_tensors
 from modules.catalog.pickles import Machine
+from modules.catalog.resident import resident_bytes
 from modules.core.errors import UserError
 
 # A tuple that holds the one before it twice, sixty times over, and is then looked up by its hash: 2 ** 60 steps.
 ENDLESS = b"\x80\x02})" + b"2\x86" * 60 + b"K\x01s."
 FULL = b"\x80\x02" + b"}" * (2 << 20) + b"."  # two million tables
+# Half a million nothings in a list, then a thousand copies of it: four gigabytes out of half a megabyte.
+COPIES = b"\x80\x02]q\x00(" + b"N" * 500_000 + b"ectorch\nSize\nq\x01" + b"h\x01h\x00\x85R" * 1000 + b"."
 
 
 @pytest.fixture
@@ -69,3 +74,21 @@ def test_nothing_is_unpickled_where_the_program_is(tmp_path: Path, monkeypatch: 
     for new in (True, False):
         torch.save({"a": torch.ones(2)}, tmp_path / "model.pt", _use_new_zipfile_serialization=new)
         assert read_tensors(tmp_path / "model.pt").tensors["a"].dtype == "F32"
+
+
+def test_a_process_that_no_system_bounds_is_ended_when_it_is_seen_to_take_too_much(tmp_path: Path) -> None:
+    torch.save({"a": torch.ones(2)}, tmp_path / "good.pt")
+    unbounded = PickleProcess(seconds=60.0, memory=16 << 30)
+    unbounded.header(tmp_path / "good.pt")
+    unbounded._memory = 100 << 20  # of which the process that runs already knows nothing
+    with pytest.raises(UserError, match=r"copies\.ckpt is refused: reading its table of tensors fills the memory"):
+        unbounded.header(_written(tmp_path / "copies.ckpt", COPIES))
+    assert list(unbounded.header(tmp_path / "good.pt").tensors) == ["a"]
+    unbounded.close()
+
+
+def test_what_a_process_takes_is_told_and_nothing_of_one_that_ended() -> None:
+    assert 5 << 20 < resident_bytes(os.getpid()) < 64 << 30
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    assert resident_bytes(ended.pid) is None

@@ -152,7 +152,7 @@ def test_a_diffusers_folder_is_one_entry_that_names_its_family(tmp_path):
     (model,) = scan([tmp_path / "models"])
     assert (model.kind, model.family_id, model.variant) == ("diffusers folder", "sdxl", "base")
     assert "StableDiffusionXLPipeline" in model.reason
-    assert "is a SDXL diffusers folder (base), which cannot be loaded yet" in model.problem
+    assert "is a SDXL diffusers folder (base), which cannot be loaded: " in model.problem
 
 
 def test_a_damaged_diffusers_folder_is_listed_with_its_problem(tmp_path):

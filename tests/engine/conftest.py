@@ -6,14 +6,18 @@ from typing import Any
 
 import pytest
 
+from modules.catalog.hashing import HashCache
 from modules.core.events import Event, PictureDone
 from modules.core.hooks import Hooks
+from modules.core.model_work import ModelWork
 from modules.core.pictures import Picture
 from modules.core.request import GenerationRequest
 from modules.core.stop import StopToken
 from modules.engine.engine import Engine
+from modules.engine.making import make_model
 from modules.jobs.inputs import InputPictures
 from tests.conftest import folders_in
+from tests.toy import write_toy_checkpoint
 
 SMALL = {"prompt": "a red house", "steps": 3, "width": 64, "height": 64, "seed": 7, "sampler": "Euler a"}
 
@@ -56,6 +60,37 @@ def make(engine: Engine) -> Callable[..., list[Picture]]:
         return pictures(told(engine, **changes))
 
     return make
+
+
+@pytest.fixture(scope="session")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three toys, a.safetensors to c.safetensors."""
+    folder = tmp_path_factory.mktemp("shop")
+    for seed, name in enumerate("abc"):
+        write_toy_checkpoint(folder / f"{name}.safetensors", seed)
+    return folder
+
+
+@pytest.fixture
+def made(shop: Path, tmp_path: Path) -> Iterator[Callable[..., Path]]:
+    """Has a file made: `made("merge", "a", second="b")`; names stand for files of the shop."""
+    hashes = HashCache(tmp_path / "hashes")
+
+    def make(tool, first, stop=None, emit=None, **values):
+        placed = {key: str(shop / f"{values.pop(key)}.safetensors") for key in ("second", "third") if key in values}
+        first = first if "/" in str(first) else shop / f"{first}.safetensors"
+        work = ModelWork.checked(
+            {"tool": tool, "first": str(first), "target": str(tmp_path / "new.safetensors"), "name": "new"}
+            | {"ema": "plain" if tool == "merge" else "both"}
+            | placed
+            | values
+        )
+        make_model("job", work, hashes, emit or make.events.append, stop or StopToken())
+        return tmp_path / "new.safetensors"
+
+    make.events, make.folder = [], tmp_path
+    yield make
+    hashes.close()
 
 
 def told(engine: Engine, stop: StopToken | None = None, **changes: Any) -> list[Event]:

@@ -12,51 +12,17 @@ from safetensors.torch import load_file, save_file
 from modules.catalog.hashing import HashCache, short_hash
 from modules.core.errors import Stopped, UserError
 from modules.core.events import ModelMade, Noticed, Step
-from modules.core.model_work import ModelWork
 from modules.core.stop import StopToken
-from modules.engine.making import make_model
 from modules.weights.load import load_checkpoint
 from modules.weights.lora.file import read_lora
 from modules.weights.lora.merge import Wanted, merge
 from tests.lora import write_lora
 from tests.open_clip import sd2_shapes, sdxl_shapes
-from tests.toy import toy_shapes, under, unet_shapes, write_random, write_toy_checkpoint
+from tests.toy import toy_shapes, under, unet_shapes, write_random
 
 UNET = "model.diffusion_model."
 FIRST = UNET + "input_blocks.0.0.weight"
 POSITIONS = "cond_stage_model.transformer.text_model.embeddings.position_ids"
-
-
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory):
-    """Three toys, a.safetensors to c.safetensors."""
-    folder = tmp_path_factory.mktemp("shop")
-    for seed, name in enumerate("abc"):
-        write_toy_checkpoint(folder / f"{name}.safetensors", seed)
-    return folder
-
-
-@pytest.fixture
-def made(shop, tmp_path):
-    """Has a file made: `made("merge", "a", second="b")`; names stand for files of the shop."""
-    hashes = HashCache(tmp_path / "hashes")
-    made.events = []
-
-    def make(tool, first, stop=None, emit=None, **values):
-        placed = {key: str(shop / f"{values.pop(key)}.safetensors") for key in ("second", "third") if key in values}
-        first = first if "/" in str(first) else shop / f"{first}.safetensors"
-        work = ModelWork.checked(
-            {"tool": tool, "first": str(first), "target": str(tmp_path / "new.safetensors"), "name": "new"}
-            | {"ema": "plain" if tool == "merge" else "both"}
-            | placed
-            | values
-        )
-        make_model("job", work, hashes, emit or make.events.append, stop or StopToken())
-        return tmp_path / "new.safetensors"
-
-    make.events, make.folder = [], tmp_path
-    yield make
-    hashes.close()
 
 
 def metadata(path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from safetensors.torch import load_file
 
 import modules.engine.making  # noqa: F401 (it takes seconds, which no job should wait for)
@@ -12,9 +13,11 @@ from modules.core.request import GenerationRequest
 from modules.jobs.database import Database
 from modules.jobs.model_work import clear_away
 from modules.jobs.queue import JobQueue
+from tests.diffusers_folders import parts_of, written
 from tests.jobs.painting import finished, until
 from tests.open_clip import sd2_shapes
 from tests.toy import write_random, write_toy_checkpoint
+from tests.weights.test_parity import UNET
 
 
 @pytest.fixture
@@ -43,6 +46,27 @@ def test_what_would_come_of_it_is_said_beforehand(web, folder):
     vae = planned(web, tool="extract VAE", first="toy")
     assert (vae["name"], vae["kind"]) == ("vae-toy", "VAE") and vae["file"].endswith("models/VAE/vae-toy.safetensors")
     assert planned(web, tool="convert", first="two")["name"] == "two"
+
+
+def test_diffusers_folders_are_listed_named_and_made_into_one_file(web, studio, folder):
+    told_by_its_width = {"unet": UNet2DConditionModel(**UNET | {"cross_attention_dim": 768})}
+    for version in ("1.5", "1.6"):
+        written(folder / f"thin-{version}", "StableDiffusionPipeline", parts_of("sd1") | told_by_its_width)
+    lame = written(folder / "lame", "StableDiffusionPipeline", {})
+    (lame / "unet").mkdir()
+    studio.collection.look_again()
+    listed = {one["name"]: one for one in web.get("/api/models/kinds/checkpoint").json()["models"]}
+    one = listed["thin-1.5"]
+    assert (one["format"], one["family"]) == ("folder", "SD 1.x")
+    web.post(f"/api/models/{one['id']}", json={"notes": "of this one alone"})
+    assert web.get(f"/api/models/{listed['thin-1.6']['id']}").json()["card"]["notes"] == ""
+    assert web.get(f"/api/models/{one['id']}").json()["types"] == ["F32"]
+    plan = planned(web, tool="convert", first="thin-1.5", dtype="fp16")
+    assert plan["file"] == str(folder / "thin-1.5-fp16.safetensors")
+    assert planned(web, tool="convert", first="thin-1.5")["name"] == "thin-1.5"
+    assert "without a file of its network" in planned(web, tool="convert", first="lame")["message"]
+    renamed = web.post(f"/api/models/{one['id']}/rename", json={"name": "slim-2.0"}).json()
+    assert (folder / "slim-2.0" / "unet").is_dir() and (folder / "slim-2.0.json").is_file() and renamed["id"]
 
 
 REFUSED = (

@@ -2,66 +2,25 @@
 
 from __future__ import annotations
 
-import json
+import shutil
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
 import torch
-from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
-from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from safetensors.torch import load_file, save_file
-from transformers.models.clip.configuration_clip import CLIPTextConfig
-from transformers.models.clip.modeling_clip import CLIPTextModel, CLIPTextModelWithProjection
 
+from modules.catalog.folders import weights_of
 from modules.catalog.scan import examine
 from modules.core.errors import UserError
+from modules.text.chunks import Chunk
 from modules.weights.load import load_checkpoint, with_vae
-from tests.weights.test_parity import CLIP, UNET, VAE
-
-VOCABULARY = {"vocab_size": 300, "num_hidden_layers": 2}
-OPEN_CLIP = CLIP | VOCABULARY | {"hidden_act": "gelu", "projection_dim": 32}
-SD2 = UNET | {
-    "block_out_channels": [64, 128],
-    "down_block_types": ["CrossAttnDownBlock2D", "DownBlock2D"],
-    "up_block_types": ["UpBlock2D", "CrossAttnUpBlock2D"],
-    "layers_per_block": 1,
-    "use_linear_projection": True,
-    "attention_head_dim": [1, 2],
-}
-SMALL_VAE = VAE | {
-    "block_out_channels": [32, 64],
-    "down_block_types": ["DownEncoderBlock2D"] * 2,
-    "up_block_types": ["UpDecoderBlock2D"] * 2,
-}
-SDXL = SD2 | {
-    "addition_embed_type": "text_time",
-    "addition_time_embed_dim": 256,
-    "projection_class_embeddings_input_dim": 32 + 6 * 256,
-    "cross_attention_dim": 128,
-    "transformer_layers_per_block": [2, 1],
-}
-
-
-def written(folder: Path, pipeline: str, parts: dict[str, torch.nn.Module], **scheduler: object) -> Path:
-    """A folder of these parts, saved by their own libraries."""
-    torch.manual_seed(0)
-    for name, part in parts.items():
-        for parameter in part.parameters():
-            torch.nn.init.normal_(parameter, 0, 0.05)
-        part.save_pretrained(folder / name)
-    (folder / "scheduler").mkdir(parents=True)
-    (folder / "scheduler" / "scheduler_config.json").write_text(json.dumps(scheduler))
-    (folder / "model_index.json").write_text(json.dumps({"_class_name": pipeline}))
-    return folder
+from tests.diffusers_folders import parts_of, written
 
 
 @pytest.fixture(scope="module")
 def sd1(tmp_path_factory) -> tuple[Path, dict[str, torch.nn.Module]]:
-    parts = {
-        "unet": UNet2DConditionModel(**UNET).eval(),
-        "vae": AutoencoderKL(**VAE).eval(),
-        "text_encoder": CLIPTextModel(CLIPTextConfig(**CLIP | VOCABULARY)).eval(),
-    }
+    parts = parts_of("sd1")
     return written(tmp_path_factory.mktemp("folders") / "thin-1.5", "StableDiffusionPipeline", parts), parts
 
 
@@ -110,17 +69,14 @@ def test_a_spread_fp16_and_old_fashioned_folder_loads_likewise(sd1, tmp_path: Pa
     weights = load_checkpoint(copy)
     same(weights.vae, parts["vae"])
     same(weights.text_encoder, parts["text_encoder"])
-    same(weights.unet.half(), parts["unet"].half())
-    parts["unet"].float()
+    same(weights.unet, deepcopy(parts["unet"]).half().float())
     assert (weights.prediction, weights.declared.zero_terminal_snr) == ("v_prediction", True)
 
 
 @pytest.mark.parametrize("refiner", [False, True], ids=["base", "refiner"])
 def test_a_folder_of_sdxl_has_its_text_encoders_in_their_places(tmp_path: Path, refiner: bool) -> None:
-    large = CLIPTextModelWithProjection(CLIPTextConfig(**OPEN_CLIP))
-    small = {} if refiner else {"text_encoder": CLIPTextModel(CLIPTextConfig(**CLIP | VOCABULARY))}
-    unet = SDXL | ({"projection_class_embeddings_input_dim": 32 + 5 * 256} if refiner else {})
-    parts = {"unet": UNet2DConditionModel(**unet), "vae": AutoencoderKL(**SMALL_VAE), **small, "text_encoder_2": large}
+    parts = parts_of("refiner" if refiner else "sdxl")
+    large = parts["text_encoder_2"]
     weights = load_checkpoint(written(tmp_path / "x", "StableDiffusionXLPipeline", parts))
     assert weights.family.id == "sdxl"
     same(weights.unet, parts["unet"])
@@ -132,15 +88,15 @@ def test_a_folder_of_sdxl_has_its_text_encoders_in_their_places(tmp_path: Path, 
         same(weights.text_encoder.small, parts["text_encoder"])
 
 
-def test_a_folder_of_stable_diffusion_2_is_told_by_its_text_encoder(tmp_path: Path) -> None:
-    parts = {
-        "unet": UNet2DConditionModel(**SD2),
-        "vae": AutoencoderKL(**SMALL_VAE),
-        "text_encoder": CLIPTextModel(CLIPTextConfig(**OPEN_CLIP)),
-    }
+def test_a_folder_of_stable_diffusion_2_is_told_by_its_text_encoder_whose_last_layer_is_read(tmp_path: Path) -> None:
+    parts = parts_of("sd2", vocab_size=49408)
     weights = load_checkpoint(written(tmp_path / "x", "StableDiffusionPipeline", parts, prediction_type="v_prediction"))
     assert (weights.family.id, weights.prediction) == ("sd2", "v_prediction")
     same(weights.text_encoder, parts["text_encoder"])
+    chunk = Chunk((49406, 320, 525, *[49407] * 74), (1.0,) * 77)
+    with torch.inference_mode():
+        expected = parts["text_encoder"](torch.tensor([[49406, 320, 525, 49407, *[0] * 73]])).last_hidden_state
+    torch.testing.assert_close(weights.encode([chunk]), expected, rtol=0, atol=1e-5)
 
 
 def test_a_folder_without_a_part_says_which(sd1, tmp_path: Path) -> None:
@@ -153,3 +109,40 @@ def test_a_folder_without_a_part_says_which(sd1, tmp_path: Path) -> None:
     assert "without files in vae and text_encoder" in examine(lame).problem
     with pytest.raises(UserError, match="lame cannot be loaded"):
         load_checkpoint(lame)
+
+
+def test_a_missing_file_of_several_is_named_and_a_complete_set_is_taken_instead(sd1, tmp_path: Path) -> None:
+    folder, parts = sd1
+    copy = tmp_path / "torn"
+    shutil.copytree(folder, copy)
+    whole = copy / "unet" / "diffusion_pytorch_model.safetensors"
+    tensors = sorted(load_file(whole).items())
+    whole.unlink()
+    for number in range(3):
+        shard = copy / "unet" / f"diffusion_pytorch_model-0000{number + 1}-of-00003.bin"
+        torch.save(dict(tensors[number::3]), shard)
+    same(load_checkpoint(copy).unet, parts["unet"])
+    (copy / "unet" / "diffusion_pytorch_model-00002-of-00003.bin").unlink()
+    assert "unet/diffusion_pytorch_model-00002-of-00003.bin is missing" in examine(copy).problem
+    with pytest.raises(UserError, match=r"torn cannot be loaded: unet/\S+-00002-of-00003\.bin is missing"):
+        load_checkpoint(copy)
+    save_file({name: one.half() for name, one in tensors}, copy / "unet" / "diffusion_pytorch_model.fp16.safetensors")
+    same(load_checkpoint(copy).unet, deepcopy(parts["unet"]).half().float())
+
+
+@pytest.mark.parametrize(
+    ("there", "taken"),
+    [
+        (["model.fp16.safetensors", "model.safetensors"], ["model.safetensors"]),
+        (["pytorch_model.bin", "model.fp16.safetensors"], ["pytorch_model.bin"]),
+        (["pytorch_model.bin", "model.safetensors", "openvino_model.bin"], ["model.safetensors"]),
+        (["model.bf16.safetensors", "model.fp16.safetensors"], ["model.fp16.safetensors"]),
+        (["model.non_ema.safetensors", "model.fp16.safetensors"], ["model.fp16.safetensors"]),
+        (["model-00001-of-00001.fp16.safetensors", "training_args.bin"], ["model-00001-of-00001.fp16.safetensors"]),
+        (["model.safetensors.index.json", "flax_model.msgpack"], []),
+    ],
+)
+def test_of_several_variants_one_is_taken(tmp_path: Path, there: list[str], taken: list[str]) -> None:
+    for name in there:
+        (tmp_path / name).touch()
+    assert [path.name for path in weights_of(tmp_path)] == taken

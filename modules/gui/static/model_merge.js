@@ -3,6 +3,7 @@ import { el, iconButton } from "./element.js";
 import { field, list, options } from "./model_fields.js";
 import { ToolSheet } from "./model_tools.js";
 import { ask } from "./server.js";
+import { fileName } from "./shelf.js";
 
 const WEIGHTED_SUM = "Weighted sum";
 const ADD_DIFFERENCE = "Add difference";
@@ -12,7 +13,7 @@ const METHODS = [
   ["No interpolation", "Only A, with what is baked in"],
 ];
 
-const path = ({ folder, name, format }) => `${folder ? `${folder}/` : ""}${name}.${format}`;
+const path = (model) => `${model.folder ? `${model.folder}/` : ""}${fileName(model)}`;
 
 class Merge extends ToolSheet {
   models = { checkpoint: [], VAE: [], LoRA: [] };

@@ -131,13 +131,15 @@ function tools(model) {
   const readable = model.tensors > 0;
   if (!readable) return null;
   const checkpoint = model.kind === "checkpoint" && model.family;
-  const pickle = model.format !== "safetensors";
+  const folder = model.format === "folder";
+  const pickle = !folder && model.format !== "safetensors";
   const button = (id, label, open) => el("button", { type: "button", class: "button", id, onclick: () => open(model) }, label);
   return el(
     "div",
     { class: "model-tools" },
     pickle && el("p", { class: "model-why" }, el("b", {}, `A pickle (.${model.format}). `), "It is opened without running anything in it. As safetensors it holds nothing but numbers, and opens faster."),
-    button("model_convert", pickle ? "Convert to safetensors…" : "Convert…", openConvert),
+    folder && el("p", { class: "model-why" }, el("b", {}, "A diffusers folder. "), "As one safetensors file other programs read it too."),
+    button("model_convert", pickle || folder ? "Convert to safetensors…" : "Convert…", openConvert),
     checkpoint && button("model_merge", "Merge…", openMerge),
     checkpoint && button("model_vae", "Extract VAE…", openExtractVae),
   );

@@ -124,7 +124,7 @@ class Convert extends ToolSheet {
     super({ tool: "convert", path: "convert", title: `Convert ${model.name}`, verb: "Convert", kind: model.kind, keeps: ["both", "plain", "ema"] });
     this.model = model;
     if (model.format !== "safetensors") this.load.box.checked = true;
-    else if (model.types.includes("F32")) this.dtype.value = "fp16"; // what most want of it
+    if (["safetensors", "folder"].includes(model.format) && model.types.includes("F32")) this.dtype.value = "fp16"; // what most want of it
   }
 
   build() {

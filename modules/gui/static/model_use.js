@@ -1,5 +1,6 @@
 // Using a model: a checkpoint or VAE is loaded, a LoRA or an embedding goes into the prompt, or out of it again.
 import { ask } from "./server.js";
+import { fileName } from "./shelf.js";
 import { apply, form, refill } from "./values.js";
 
 const PAINTING = ["txt2img", "img2img", "inpaint"];
@@ -33,8 +34,8 @@ function choose(field, model) {
 /** What the widget calls this file: its name, or its path where two files share the name. */
 function offered(field, model) {
   const choices = form(tab).choices[field] ?? [];
-  const path = model.folder ? `${model.folder}/${model.name}` : model.name;
-  return choices.find((choice) => choice === model.name || choice === `${path}.${model.format}`) ?? model.name;
+  const path = `${model.folder ? `${model.folder}/` : ""}${fileName(model)}`;
+  return choices.find((choice) => choice === model.name || choice === path) ?? model.name;
 }
 
 /** Puts a LoRA's tag or an embedding's name into a prompt, or takes it out when it is there. */

@@ -144,6 +144,9 @@ class Shelf extends EventTarget {
 export const shelf = new Shelf();
 store.addEventListener("models", ({ detail }) => shelf.changed(detail?.id ?? ""));
 
+/** The name of a model's file; a diffusers folder's has no ending. */
+export const fileName = ({ name, format }) => (format === "folder" ? name : `${name}.${format}`);
+
 export function size(bytes) {
   const units = ["bytes", "KB", "MB", "GB", "TB"];
   const power = Math.min(units.length - 1, Math.floor(Math.log10(Math.max(1, bytes)) / 3));
