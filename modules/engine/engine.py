@@ -159,9 +159,9 @@ class Engine:
         try:
             model = self._open(run.request.checkpoint, run.request.vae, emit, run.job).scheduled(run.request)
             check_decoder(run, model)
+            let_edges_meet(run.request.tiling, model.weights.unet, model.weights.vae)
             if run.request.vae_round_trip:
                 return round_trip(run, model)
-            let_edges_meet(run.request.tiling, model.weights.unet, model.weights.vae)
             for picture in generate(run, model, self._encoder, self._hooks, self._previews):
                 run.latest = picture
                 run.made(picture)
@@ -190,7 +190,7 @@ class Engine:
             return self._model
         emit(LoadingModel(job, file.name))
         began = time.perf_counter()
-        self._model = None  # the loader owns the weights: only if nobody else holds them can it make room
+        self._model = self._second = None  # the loader owns the weights: only if nobody else has them can it make room
         weights = self._loader.open(file, vae_file.path if vae_file else None)
         self._model = Model(
             weights,
@@ -212,13 +212,14 @@ class Engine:
     def _open_beside(self, run: Run, checkpoint: str) -> Model:
         """Another checkpoint beside the first one: for a second pass, or for the last steps. The latest is kept."""
         file = self._checkpoint(checkpoint)
+        vae_file = self._vae(run.request.vae, file)
         for open_one in (self._model, self._second):
-            if open_one and _unchanged(open_one) and _identity(open_one.file, None) == _identity(file, None):
+            known = open_one and _identity(open_one.file, open_one.vae) == _identity(file, vae_file)
+            if open_one and known and _unchanged(open_one):
                 let_edges_meet(run.request.tiling, open_one.weights.unet, open_one.weights.vae)
                 return open_one
         self._second = None
         run.emit(LoadingModel(run.job, file.name))
-        vae_file = self._vae(run.request.vae, file)
         weights = self._loader.open(file, vae_file.path if vae_file else None)
         let_edges_meet(run.request.tiling, weights.unet, weights.vae)
         hashes = [hash_behind(self._pool, self._hashes, one) if one else None for one in (file, vae_file)]

@@ -80,8 +80,9 @@ class Loader:
         return [kept.weights.path for kept in self._kept.values()]
 
     def _let_go_of_old_files(self, key: Key) -> None:
-        """Drops what the same file held before it changed."""
-        for old in [other for other in self._kept if other[0] == key[0] and other != key]:
+        """Drops what the same file held before it changed, and what files held that are gone."""
+        others = [other for other in self._kept if other != key]
+        for old in [other for other in others if other[0] == key[0] or not Path(other[0]).exists()]:
             del self._kept[old]
 
     def _keep_to_budget(self) -> None:
@@ -126,7 +127,13 @@ class Loader:
             raise
 
     def _has_room(self, needed: int) -> bool:
-        return needed < SPARE * (free_memory(self.precision.device) or 0)
+        """Whether a model of that many bytes can come beside those that are here. Where nobody says what is free, the
+        stated budget is believed.
+        """
+        free = free_memory(self.precision.device)
+        if free is None:
+            return sum(kept.weights.nbytes for kept in self._kept.values()) <= (self._budget() or 0)
+        return needed < SPARE * free
 
     def _load_now(self, path: Path, vae: Path | None) -> Weights:
         precision = self.precision

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
+import weakref
 from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.torch import load_file, save_file
 
+from modules.catalog.header import read_header
 from modules.core.hooks import Hooks
 from modules.core.infotext import read
 from modules.core.sections.refiner import PASSES
@@ -71,3 +75,25 @@ def test_the_second_pass_may_have_a_checkpoint_of_its_own(two):
     assert (picture.pixels != pixels(two, **hires).pixels).any()
     assert "Hires checkpoint: other [" in picture.infotext
     assert read(picture.infotext).values["hr_checkpoint_name"].startswith("other [")
+
+
+def test_a_vae_that_is_chosen_later_is_the_second_checkpoints_too(two):
+    hires = {"enable_hr": True, "denoising_strength": 0.6, "hr_checkpoint_name": "other"}
+    tensors = load_file(two._folders.checkpoints[0] / "other.safetensors")
+    vae = {name: tensor for name, tensor in tensors.items() if name.startswith("first_stage_model.")}
+    vae["first_stage_model.decoder.conv_out.bias"] += 0.5
+    two._folders.vaes[0].mkdir(parents=True, exist_ok=True)
+    header = read_header(two._folders.checkpoints[0] / "other.safetensors")
+    save_file(vae, two._folders.vaes[0] / "bright.safetensors", header.metadata)
+    own = pixels(two, **hires)
+    assert pixels(two, **hires, vae="bright").pixels.mean() > own.pixels.mean() + 20
+
+
+def test_a_refiner_is_let_go_with_its_checkpoint_where_none_is_to_be_kept(two, monkeypatch):
+    monkeypatch.setattr(two._loader, "_budget", lambda: 0)
+    pixels(two, refiner_checkpoint="other", refiner_switch_at=0.5)
+    refiner = weakref.ref(two._second.weights.unet)
+    write_toy_checkpoint(two._folders.checkpoints[0] / "third.safetensors", seed=6)
+    pixels(two, checkpoint="third")
+    gc.collect()
+    assert refiner() is None

@@ -125,6 +125,25 @@ def test_a_smaller_budget_holds_from_the_next_checkpoint_on(toy, other, third):
     assert loader.kept == [third]
 
 
+def test_what_a_deleted_file_held_goes_with_the_next_checkpoint(loader, other, tmp_path):
+    gone = write_toy_checkpoint(tmp_path / "gone.safetensors", seed=3)
+    loader.open(gone)
+    gone.unlink()
+    with pytest.raises(UserError, match=r"gone\.safetensors"):
+        loader.open(gone)
+    loader.open(other)
+    assert loader.kept == [other]
+
+
+def test_where_nobody_says_what_is_free_the_stated_budget_holds(toy, other, monkeypatch):
+    monkeypatch.setattr(residency, "free_memory", lambda device: None)
+    loader = Loader(CPU, budget=lambda: 1 << 40)
+    first = loader.open(toy)
+    loader.open(other)
+    assert loader.kept == [toy, other]
+    assert loader.open(toy) is first
+
+
 def test_without_a_stated_budget_half_of_the_free_memory_is_used(loader, toy, other, third, monkeypatch):
     size = loader.open(toy).nbytes
     monkeypatch.setattr(residency, "free_memory", lambda device: 3 * size)
