@@ -71,7 +71,9 @@ def vae(latents):
     return decoder.decode(latents)
 """
 MEASURE = """
-latents = torch.randn(2 if network == "unet" else 1, 4, side, side).to(dtype)
+latents = torch.randn(1, 4, side, side).to(dtype)
+if network == "unet":  # with CFG the same latents are read beside two texts
+    latents = latents.repeat(2, 1, 1, 1)
 text, steps = torch.randn(2, 77, 768).to(dtype), torch.tensor([500.0, 500.0])
 with torch.inference_mode():
     times = []
