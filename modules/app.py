@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("easel")
 PATIENCE = 2.0  # seconds until the engine starts although nobody opened the page
+TEXT_ENCODERS = ("text_encoder", "text_encoders", "clip")  # folders as Forge and ComfyUI have them
 
 # Libraries that would call home, or trust pickles, read these when they are imported.
 ENVIRONMENT = {
@@ -116,6 +117,7 @@ def folders_for(options: argparse.Namespace) -> Folders:
         loras=tuple(dict.fromkeys((models / "Lora", *options.lora_dir, *also["LoRA"], shipped / "Lora"))),
         embeddings=(models / "embeddings", *options.embeddings_dir, *also["embedding"]),
         styles=(*options.styles_file,) or (options.data_dir / "styles.csv",),
+        text_encoders=(*(models / name for name in TEXT_ENCODERS), *options.text_encoder_dir, *also["text encoder"]),
     )
 
 

@@ -45,6 +45,9 @@ def _parser() -> argparse.ArgumentParser:
     paths.add_argument("--outputs-dir", type=_folder, help="default: outputs/ in the data folder")
     paths.add_argument("--ckpt-dir", type=_folder, action="append", default=[], help="one more folder of checkpoints")
     paths.add_argument("--vae-dir", type=_folder, action="append", default=[], help="one more folder of VAEs")
+    paths.add_argument(
+        "--text-encoder-dir", type=_folder, action="append", default=[], help="one more folder of text encoders"
+    )
     paths.add_argument("--lora-dir", type=_folder, action="append", default=[], help="one more folder of LoRAs")
     paths.add_argument(
         "--embeddings-dir", type=_folder, action="append", default=[], help="one more folder of embeddings"
@@ -55,7 +58,8 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="FILE",
-        help="ComfyUI's extra_model_paths.yaml, whose folders of checkpoints, VAEs, LoRAs and embeddings are used too",
+        help="ComfyUI's extra_model_paths.yaml, whose folders of checkpoints, text encoders, VAEs, LoRAs and "
+        "embeddings are used too",
     )
     paths.add_argument(
         "--styles-file",

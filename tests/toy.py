@@ -44,7 +44,9 @@ def _random(generator: np.random.Generator, name: str, shape: tuple[int, ...]) -
     fan_in = int(np.prod(shape[1:])) if len(shape) > 1 and "embedding" not in name else 1
     values = generator.standard_normal(shape, dtype=np.float32) / np.sqrt(fan_in)
     if len(shape) == 1:
-        values = values * 0.1 + (1.0 if name.endswith("weight") else 0.0)  # norms multiply by about 1; biases are small
+        values = values * 0.1 + (
+            1.0 if name.endswith(("weight", "scale")) else 0.0
+        )  # norms multiply by about 1; biases are small
     return values.astype(np.float16)
 
 
@@ -126,10 +128,13 @@ def transformer(name: str, width: int, context: int, linear: bool) -> Shapes:
     return shapes | norm(f"{block}.norm1", width) | norm(f"{block}.norm2", width) | norm(f"{block}.norm3", width)
 
 
-def vae_shapes(*, widths: tuple[int, ...], blocks: int) -> Shapes:
-    """The original autoencoder of 4 latent channels: `blocks` residual blocks per level, one more in the decoder."""
-    shapes = conv("quant_conv", 8, 8, 1) | conv("post_quant_conv", 4, 4, 1)
-    shapes |= conv("encoder.conv_in", widths[0], 3) | conv("decoder.conv_in", widths[-1], 4)
+def vae_shapes(*, widths: tuple[int, ...], blocks: int, latents: int = 4) -> Shapes:
+    """The original autoencoder: `blocks` residual blocks per level, one more in the decoder. Those of 16 channels have
+    no convolutions around the latents.
+    """
+    quant = conv("quant_conv", 2 * latents, 2 * latents, 1) | conv("post_quant_conv", latents, latents, 1)
+    shapes = quant if latents == 4 else {}
+    shapes |= conv("encoder.conv_in", widths[0], 3) | conv("decoder.conv_in", widths[-1], latents)
     channels = widths[0]
     for level, width in enumerate(widths):
         for block in range(blocks):
@@ -144,7 +149,7 @@ def vae_shapes(*, widths: tuple[int, ...], blocks: int) -> Shapes:
         shapes |= norm(f"{half}.mid.attn_1.norm", channels)
         for part in ("q", "k", "v", "proj_out"):
             shapes |= conv(f"{half}.mid.attn_1.{part}", channels, channels, 1)
-    shapes |= norm("encoder.norm_out", channels) | conv("encoder.conv_out", 8, channels)
+    shapes |= norm("encoder.norm_out", channels) | conv("encoder.conv_out", 2 * latents, channels)
     for level, width in reversed(list(enumerate(widths))):
         for block in range(blocks + 1):
             shapes |= vae_resnet(f"decoder.up.{level}.block.{block}", channels, width)

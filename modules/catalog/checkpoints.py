@@ -13,7 +13,19 @@ INPUT_VARIANTS = {
     8: "pix2pix",
     9: "inpainting",
 }  # channels that the UNet reads
-PAINTING = ("base", "inpainting", "pix2pix", "refiner")  # those that the engine knows what to give to
+# Those that the engine knows what to give to. Kontext paints from words like dev: reference pictures are not given.
+PAINTING = (
+    "base",
+    "inpainting",
+    "pix2pix",
+    "refiner",
+    "3 medium",
+    "3.5 medium",
+    "3.5 large",
+    "dev",
+    "schnell",
+    "kontext",
+)
 
 # Tensors that mark a UNet of the usual shape as one of another kind.
 MARKED = (

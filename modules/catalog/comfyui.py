@@ -15,6 +15,10 @@ from ..core.errors import UserError
 
 KINDS = {
     "checkpoints": "checkpoint",
+    "diffusion_models": "checkpoint",
+    "unet": "checkpoint",
+    "text_encoders": "text encoder",
+    "clip": "text encoder",
     "vae": "VAE",
     "loras": "LoRA",
     "embeddings": "embedding",

@@ -25,6 +25,7 @@ class Folders:
     loras: tuple[Path, ...] = ()
     embeddings: tuple[Path, ...] = ()
     styles: tuple[Path, ...] = ()
+    text_encoders: tuple[Path, ...] = ()
 
     @property
     def database(self) -> Path:
@@ -51,7 +52,8 @@ class Folders:
 
     def create(self) -> None:
         """Makes the folders that are ours to write. Raises UserError when the disk does not let us."""
-        for folder in (self.data, self.outputs, *self.checkpoints, *self.vaes, *self.loras, *self.embeddings):
+        models = (*self.checkpoints, *self.vaes, *self.loras, *self.embeddings, *self.text_encoders[:1])
+        for folder in (self.data, self.outputs, *models):
             try:
                 folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:

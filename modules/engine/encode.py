@@ -1,6 +1,7 @@
-"""Prompts become vectors. Each chunk of 77 tokens is read once, and remembered for the next jobs.
+"""Prompts become vectors. Each chunk of 77 tokens is read once, and remembered for the next jobs; whole sentences too,
+where T5 reads them.
 
-Remembered is what the text encoder makes of a chunk; emphasis, AND and prompts that change while sampling are laid over
+Remembered is what the text encoders make of a chunk; emphasis, AND and prompts that change while sampling are laid over
 that, which costs next to nothing. So pressing Generate again, or changing a weight, reads nothing again.
 """
 
@@ -13,16 +14,18 @@ from functools import partial
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from ..core.hooks import Hooks
 from ..core.request import GenerationRequest
 from ..core.sections.language import EMPHASIS_WITHOUT_NORM, ORIGINAL_EMPHASIS
 from ..diffusion.denoiser import Conditioning as Vectors
 from ..diffusion.guidance import Conditional, Turn
-from ..text.chunks import Chunk, chunk
-from ..text.grammar import strip_comments
+from ..text.chunks import Chunk
+from ..text.grammar import Piece, strip_comments
 from ..text.prompt import Part, emphasises, parts, pieces
 from ..weights.emphasis import Reading, States, Text, as_long, conditionings, text_of, with_text
+from ..weights.reading import Reader
 from ..weights.weights import Situation
 from .model import Model
 from .networks import Networks
@@ -101,27 +104,35 @@ class Encoder:
     def _encoded(self, part: Part, run: Run, model: Model, *, negative: bool = False) -> _Encoded:
         """The vectors of every text of a part, all equally long: A1111 fills up the shorter ones with empty chunks."""
         request, times = run.request, Counter(span.text for span in part.spans)
-        backtrack, vocabulary = request.comma_padding_backtrack, model.weights.taught.vocabulary
-        chunked = {text: chunk(pieces(text, request.emphasis), backtrack, vocabulary=vocabulary) for text in times}
-        words = (word for chunks in chunked.values() for one in chunks for _, word in one.words)
-        self._networks.note_words(run, words, model)
-        longest = max(map(len, chunked.values()))
-        texts = []
-        for text, chunks in chunked.items():
-            filled = [*chunks, *chunk([]) * (longest - len(chunks))]
-            texts.append(Text(filled, [self._states(one, request, model) for one in filled], times[text]))
-        vectors = conditionings(texts, model.weights.dtype, restoring=request.emphasis != EMPHASIS_WITHOUT_NORM)
+        pieced = {text: pieces(text, request.emphasis) for text in times}
+        streams = [self._stream(reader, pieced, times, run, model) for reader in model.weights.readers]
+        vectors = [model.weights.joined(row) for row in zip(*streams, strict=True)]
         situation = Situation(request.width, request.height, negative, blank=not any(map(str.strip, times)))
         return _Encoded(
             part, dict(zip(times, (model.weights.situated(one, situation) for one in vectors), strict=True))
         )
 
-    def _states(self, one: Chunk, request: GenerationRequest, model: Model) -> States:
-        """What the text encoder makes of a chunk, from memory if it was asked before."""
+    def _stream(
+        self, reader: Reader, pieced: Mapping[str, Sequence[Piece]], times: Mapping[str, int], run: Run, model: Model
+    ) -> list[Vectors]:
+        """What one of those who read the prompt makes of each of its texts."""
+        request = run.request
+        chunked = {text: reader.chunks(found, request.comma_padding_backtrack) for text, found in pieced.items()}
+        words = (word for chunks in chunked.values() for one in chunks for _, word in one.words)
+        self._networks.note_words(run, words, model)
+        longest = max(map(len, chunked.values()))
+        texts = []
+        for text, chunks in chunked.items():
+            filled = [*chunks, *reader.chunks([], 0) * (longest - len(chunks))]
+            texts.append(Text(filled, [self._states(reader, one, request, model) for one in filled], times[text]))
+        return conditionings(texts, model.weights.dtype, restoring=request.emphasis != EMPHASIS_WITHOUT_NORM)
+
+    def _states(self, reader: Reader, one: Chunk, request: GenerationRequest, model: Model) -> States:
+        """What a reader makes of a chunk, from memory if it was asked before."""
         reading = Reading(request.clip_skip, request.sdxl_clip_l_skip)
-        key = (model.text_state, reading, one.seen)
+        key = (model.text_state, reader.name, reading, one.seen)
         if key not in self._known:
-            states = model.weights.states(one, reading)
+            states = reader.states(one, reading)
             self._known[key] = states
             self._bytes += states.nbytes
             while self._bytes > MOST_BYTES and len(self._known) > 1:
@@ -138,10 +149,16 @@ class Encoder:
             run.notes["Pad conds v0"] = True
             return toward, _changed(_changed(away, partial(as_long, tokens=tokens[0])), partial(_cut, tokens=tokens[0]))
         run.notes["Pad conds"] = True
-        (empty,) = chunk([])
-        nothing = conditionings([Text([empty], [self._states(empty, request, model)])], model.weights.dtype)[0]
-        fill = partial(_filled, nothing=text_of(nothing), tokens=max(tokens))
+        fill = partial(_filled, nothing=self._nothing(request, model), tokens=max(tokens))
         return _changed(toward, fill), _changed(away, fill)
+
+    def _nothing(self, request: GenerationRequest, model: Model) -> Tensor:
+        """The empty prompt as the first of the readers has it, (1, tokens, width): by such a text grows."""
+        weights = model.weights
+        reader = weights.readers[0]
+        (empty,) = reader.chunks([], 0)
+        states = self._states(reader, empty, request, model)
+        return text_of(conditionings([Text([empty], [states])], weights.dtype)[0])
 
 
 def _texts(run: Run, batch: Batch) -> tuple[list[str], list[str]]:
@@ -218,8 +235,9 @@ def _equally_long(prompts: _Prompts) -> _Prompts:
 
 
 def _filled(conditioning: Vectors, nothing: Tensor, tokens: int) -> Vectors:
-    """Filled up to `tokens` with the empty prompt's vectors."""
+    """Filled up to `tokens` with the empty prompt's vectors, of which zeros make up for numbers that they lack."""
     text = text_of(conditioning)
+    nothing = functional.pad(nothing, (0, text.shape[2] - nothing.shape[2]))
     times = (tokens - text.shape[1]) // nothing.shape[1]
     return with_text(conditioning, torch.cat([text, *[nothing] * times], dim=1)) if times else conditioning
 

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 from ..catalog.beside import told_beside
+from ..catalog.companions import Places
 from ..catalog.hashing import HashCache
 from ..catalog.scan import ModelFile, find, scan, scan_vaes, vae_for
 from ..core.errors import UserError
@@ -30,6 +31,7 @@ from ..weights.precision import Precision, choose_precision
 from ..weights.residency import Loader
 from ..weights.seamless import let_edges_meet
 from ..weights.taesd import TinyDecoders
+from ..weights.tensors import identity
 from .decode import check_decoder
 from .encode import Encoder
 from .extras import extras
@@ -83,7 +85,7 @@ class Engine:
         self._tiny = TinyDecoders(folders.models / "VAE-approx")
         self._hashes = HashCache(folders.data)
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="hashing")
-        self._loader = Loader(self._precision, lambda: _bytes(checkpoint_memory()))
+        self._loader = Loader(self._precision, lambda: _bytes(checkpoint_memory()), _places(folders))
         self._second: Model | None = None
         self._networks = Networks(folders, self._hashes)
         self._encoder = Encoder(self._networks)
@@ -251,6 +253,13 @@ class Engine:
         return file
 
 
+def _places(folders: Folders) -> Places:
+    """Where text encoders and VAEs lie that checkpoints lack."""
+    return Places(
+        folders.text_encoders or (folders.models / "text_encoder",), folders.vaes or (folders.models / "VAE",)
+    )
+
+
 def _bytes(gigabytes: float) -> int | None:
     return None if gigabytes < 0 else int(gigabytes * 2**30)
 
@@ -263,6 +272,8 @@ def _unchanged(model: Model) -> bool:
     """Whether the files on disk are still those that were loaded, and what is said of them beside is the same."""
     try:
         told = told_beside(model.file.path)
+        if any(identity(path) != was for path, was in model.weights.others.items()):
+            return False
         found = tuple((one.path.stat().st_size, one.path.stat().st_mtime_ns) for one in (model.file, model.vae) if one)
     except (OSError, UserError):
         return False

@@ -12,6 +12,7 @@ from .words import NO_WORDS, Vocabulary, Word
 
 ROOM: Final = 75  # tokens of the prompt in one chunk
 LENGTH: Final = ROOM + 2  # with BOS and EOS
+COMMA_BACKTRACK: Final = 20  # tokens; A1111's usual number
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Chunk:
 
 
 def chunk(
-    pieces: Iterable[Piece], comma_backtrack: int = 20, pad: int = EOS, vocabulary: Vocabulary = NO_WORDS
+    pieces: Iterable[Piece], comma_backtrack: int = COMMA_BACKTRACK, pad: int = EOS, vocabulary: Vocabulary = NO_WORDS
 ) -> list[Chunk]:
     """The pieces' tokens, 75 to a chunk; at least one chunk. The vectors of a word stay together.
 
@@ -55,7 +56,9 @@ class _Token(NamedTuple):
 _Tokens = list[_Token]
 
 
-def tokens_of(pieces: Iterable[Piece], comma_backtrack: int = 20, vocabulary: Vocabulary = NO_WORDS) -> int:
+def tokens_of(
+    pieces: Iterable[Piece], comma_backtrack: int = COMMA_BACKTRACK, vocabulary: Vocabulary = NO_WORDS
+) -> int:
     """How many tokens the pieces take, chunks that ended early counted as full."""
     filled, last = _fill(pieces, comma_backtrack, vocabulary)
     return len(filled) * ROOM + len(last)

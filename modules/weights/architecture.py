@@ -7,6 +7,7 @@ structure that `catalog/layout.py` walks for the names; nothing here reads weigh
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import isqrt
 from typing import Any
 
 from ..catalog.declared import TextEncoderFacts, UnetFacts, VaeFacts
@@ -96,6 +97,72 @@ def clip_config(shapes: Shapes, facts: TextEncoderFacts, hidden_act: str = "quic
         "max_position_embeddings": _size(shapes, "embeddings.position_embedding.weight", 0),
         "hidden_act": facts.hidden_act or hidden_act,
         "projection_dim": width,
+    }
+
+
+def flux_config(shapes: Shapes) -> dict[str, Any]:
+    """Arguments for diffusers' FluxTransformer2DModel. Its places in a picture turn heads by two axes and one spare."""
+    width, inputs = (_size(shapes, "img_in.weight", axis) for axis in (0, 1))
+    head = _size(shapes, "double_blocks.0.img_attn.norm.query_norm.scale", 0)
+    _check_divides("transformer", "channels to a head", head, [width])
+    side = head * 7 // 16  # of 128 channels 56 for rows and 56 for columns
+    return {
+        "in_channels": inputs,
+        "out_channels": _size(shapes, "final_layer.linear.weight", 0),
+        "num_layers": length(shapes, "double_blocks", "img_attn.qkv.weight"),
+        "num_single_layers": length(shapes, "single_blocks", "linear1.weight"),
+        "attention_head_dim": head,
+        "num_attention_heads": width // head,
+        "joint_attention_dim": _size(shapes, "txt_in.weight", 1),
+        "pooled_projection_dim": _size(shapes, "vector_in.in_layer.weight", 1),
+        "guidance_embeds": "guidance_in.in_layer.weight" in shapes,
+        "axes_dims_rope": (head - 2 * side, side, side),
+    }
+
+
+def sd3_config(shapes: Shapes) -> dict[str, Any]:
+    """Arguments for diffusers' SD3Transformer2DModel."""
+    width, channels, patch = (_size(shapes, "x_embedder.proj.weight", axis) for axis in (0, 1, 2))
+    layers = length(shapes, "joint_blocks", "x_block.attn.qkv.weight")
+    norm = "joint_blocks.0.x_block.attn.ln_q.weight"
+    head = _size(shapes, norm, 0) if norm in shapes else HEAD_WIDTH
+    _check_divides("transformer", "channels to a head", head, [width])
+    return {
+        "patch_size": patch,
+        "in_channels": channels,
+        "out_channels": _size(shapes, "final_layer.linear.weight", 0) // patch**2,
+        "num_layers": layers,
+        "attention_head_dim": head,
+        "num_attention_heads": width // head,
+        "joint_attention_dim": _size(shapes, "context_embedder.weight", 1),
+        "caption_projection_dim": width,
+        "pooled_projection_dim": _size(shapes, "y_embedder.mlp.0.weight", 1),
+        "pos_embed_max_size": isqrt(_size(shapes, "pos_embed", 1)),
+        "dual_attention_layers": tuple(
+            number for number in range(layers) if f"joint_blocks.{number}.x_block.attn2.qkv.weight" in shapes
+        ),
+        "qk_norm": "rms_norm" if norm in shapes else None,
+    }
+
+
+def t5_config(shapes: Shapes) -> dict[str, Any]:
+    """Arguments for transformers' T5Config, for the encoder. Since version 1.1 its layers are gated."""
+    attention, gated = "encoder.block.0.layer.0.SelfAttention", "layer.1.DenseReluDense.wi_0.weight"
+    buckets, heads = (_size(shapes, f"{attention}.relative_attention_bias.weight", axis) for axis in (0, 1))
+    inner, width = (_size(shapes, f"{attention}.q.weight", axis) for axis in (0, 1))
+    _check_divides("text encoder", "attention heads", heads, [inner])
+    is_gated = f"encoder.block.0.{gated}" in shapes
+    wide = f"encoder.block.0.{gated if is_gated else 'layer.1.DenseReluDense.wi.weight'}"
+    words = "shared.weight" if "shared.weight" in shapes else "encoder.embed_tokens.weight"
+    return {
+        "vocab_size": _size(shapes, words, 0),
+        "d_model": width,
+        "d_kv": inner // heads,
+        "d_ff": _size(shapes, wide, 0),
+        "num_layers": length(shapes, "encoder.block", "layer.0.SelfAttention.q.weight"),
+        "num_heads": heads,
+        "relative_attention_num_buckets": buckets,
+        "feed_forward_proj": "gated-gelu" if is_gated else "relu",
     }
 
 

@@ -20,6 +20,9 @@ class Reading(NamedTuple):
     sdxl_clip_l_skip: bool = False
 
 
+PLAIN = Reading()
+
+
 class States(NamedTuple):
     """What the text encoders make of one chunk: (77, width) from each, and a vector (1, width) of all, if they have."""
 

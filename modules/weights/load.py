@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -11,6 +12,7 @@ from diffusers.models.modeling_utils import no_init_weights
 from torch import nn
 
 from ..catalog.checkpoint_tensors import read_checkpoint
+from ..catalog.companions import Completed, Places, completed
 from ..catalog.declared import Declared, declared_facts
 from ..catalog.detect import PAINTING, Detection, detect
 from ..catalog.families import FAMILIES, Family
@@ -19,10 +21,13 @@ from ..catalog.open import read_tensors
 from ..catalog.recognise import recognised
 from ..catalog.scan import ModelFile
 from ..core.errors import UserError
+from ..text.sentences import Sentences
 from .families import RULES
 from .prepared import PreparedConv2d, prepare_network
-from .tensors import Original, Stored, fill
+from .tensors import Original, Stored, fill, identity
 from .weights import Weights
+
+USUAL_PLACES = Places()
 
 
 def load_checkpoint(
@@ -32,16 +37,18 @@ def load_checkpoint(
     dtype: torch.dtype = torch.float32,
     vae_dtype: torch.dtype | None = None,
     vae: Path | None = None,
+    places: Places = USUAL_PLACES,
 ) -> Weights:
-    """The model in `file`, ready to compute on `device` in `dtype` (its VAE in `vae_dtype`, default the same).
+    """The model in `file`, ready to compute on `device` in `dtype` (its VAE in `vae_dtype`, default the same), but in
+    bf16 where the family's numbers overflow fp16.
 
-    `vae`: a file whose VAE is used instead of the checkpoint's own. Raises UserError when a file is not what it should
-    be, lacks tensors or contradicts itself.
+    `vae`: a file whose VAE is used instead of the checkpoint's own. `places`: where text encoders and VAEs lie that the
+    checkpoint lacks. Raises UserError when a file is not what it should be, lacks tensors or contradicts itself.
     """
-    header = read_checkpoint(file if isinstance(file, Path) else file.path)
-    known = recognised(header)
-    declared, family = known.declared, _family(header, known.detection)
+    opened = opened_checkpoint(file if isinstance(file, Path) else file.path, places, own_vae=vae is None)
+    header, family, declared = opened.header, opened.family, opened.declared
     device, vae_dtype = torch.device(device), vae_dtype or dtype
+    dtype = torch.bfloat16 if dtype == torch.float16 and family.overflows_fp16 else dtype
     rules = RULES[family.id]()
     vae_network = _vae(vae, rules, family, device, vae_dtype) if vae else None
     unet, stored_unet = _network("unet", rules, header, family, declared, device, dtype)
@@ -60,34 +67,61 @@ def load_checkpoint(
         dtype=dtype,
         vae_dtype=vae_dtype,
         stored={"unet": stored_unet, "text_encoder": stored_text},
-        vae_in_float32=_vae_in_float32,
+        vae_in_float32=partial(_vae_in_float32, places=places),
+        others={path: identity(path) for path in opened.parts.files},
+        sentences=Sentences(found, rules.length_of_sentences(unet)) if (found := opened.parts.tokenizer) else None,
+        remarks=list(opened.parts.remarks),
     )
 
 
+@dataclass(frozen=True)
+class Opened:
+    """A checkpoint's tensors, those of its companions among them, and what it is."""
+
+    parts: Completed
+    family: Family
+    declared: Declared
+
+    @property
+    def header(self) -> Header:
+        return self.parts.header
+
+
+def opened_checkpoint(path: Path, places: Places, *, own_vae: bool = True) -> Opened:
+    """The checkpoint with what it lacks, as far as its tables of tensors. Raises UserError."""
+    header = read_checkpoint(path)
+    known = recognised(header)
+    family = _family(header, known.detection)
+    return Opened(completed(header, family, places, own_vae=own_vae), family, known.declared)
+
+
 def outlined(header: Header) -> Weights:
-    """The model that the file holds, without its numbers: the networks have shapes alone. Raises UserError."""
+    """The model that the file holds, without its numbers: UNet and text encoders have shapes alone; of the latter those
+    are missing that lie in files of their own. Raises UserError.
+    """
     known = recognised(header)
     family = _family(header, known.detection)
     rules, meta, dtype = RULES[family.id](), torch.device("meta"), torch.float32
-    built = {name: _built(name, rules, header, family, known.declared) for name in ("unet", "text_encoder", "vae")}
+    built = {name: _built(name, rules, header, family, known.declared) for name in ("unet", "text_encoder")}
     return Weights(
         path=header.path,
         vae_path=None,
         family=family,
         declared=known.declared,
         rules=rules,
+        vae=nn.Module(),
         **{name: network for name, (network, _) in built.items()},
         device=meta,
         dtype=dtype,
         vae_dtype=dtype,
-        stored={name: Stored(header, original, meta, dtype, (0, 0)) for name, (_, original) in built.items()},
+        stored={name: Stored(header, original, meta, dtype, {}) for name, (_, original) in built.items()},
     )
 
 
-def with_vae(weights: Weights, vae: Path | None) -> Weights:
+def with_vae(weights: Weights, vae: Path | None, places: Places = USUAL_PLACES) -> Weights:
     """The same model with the VAE in the file `vae`, or with its own again (None). The other networks are shared."""
     if vae is None:
-        header = read_checkpoint(weights.path)
+        header = opened_checkpoint(weights.path, places).header
         network, _ = _network(
             "vae", weights.rules, header, weights.family, weights.declared, weights.device, weights.vae_dtype
         )
@@ -96,9 +130,9 @@ def with_vae(weights: Weights, vae: Path | None) -> Weights:
     return replace(weights, vae=network, vae_path=vae)
 
 
-def _vae_in_float32(weights: Weights) -> nn.Module:
+def _vae_in_float32(weights: Weights, places: Places) -> nn.Module:
     """The model's VAE once more, in float32; with layers for the CPU where it has such."""
-    network = with_vae(replace(weights, vae_dtype=torch.float32), weights.vae_path).vae
+    network = with_vae(replace(weights, vae_dtype=torch.float32), weights.vae_path, places).vae
     if isinstance(weights.vae.decoder.conv_in, PreparedConv2d):
         prepare_network(network)
     return network
@@ -115,7 +149,7 @@ def _family(header: Header, found: Detection) -> Family:
     if family.id not in RULES or found.variant not in PAINTING:
         raise UserError(
             f"{header.path.name} is {family.name} ({found.variant}), which cannot be loaded yet: {found.reason}.",
-            hint="SD 1.x, SD 2.x and SDXL checkpoints can be loaded.",
+            hint=f"{', '.join(one.name for one in FAMILIES.values() if one.loadable)} checkpoints can be loaded.",
         )
     return family
 

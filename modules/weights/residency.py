@@ -12,11 +12,13 @@ from pathlib import Path
 import torch
 
 from ..catalog.beside import told_beside
-from ..catalog.checkpoint_tensors import read_checkpoint
+from ..catalog.companions import Places
 from ..catalog.header import Header
+from ..catalog.parts import PARTS
 from ..catalog.scan import ModelFile
 from ..core.errors import UserError
-from .load import load_checkpoint, with_vae
+from .before_text import compute_once_before_text
+from .load import USUAL_PLACES, load_checkpoint, opened_checkpoint, with_vae
 from .memory import free_memory, give_pages_back, keep_pages
 from .precision import Precision
 from .prepared import prepare_network
@@ -34,15 +36,34 @@ class _Kept:
     weights: Weights
     vae: Key | None
 
+    def is_complete(self, places: Places) -> bool:
+        """Whether it has those text encoders that it would be loaded with now. Those that went away are not missed."""
+        weights = self.weights
+        if weights.family.id not in PARTS:
+            return True
+        try:
+            found = opened_checkpoint(weights.path, places, own_vae=False).parts.files
+        except UserError:
+            return True
+        return {path: identity(path) for path in found} == weights.others
+
 
 class Loader:
     """Opens checkpoints on one device and owns the open one, and those before it while they fit into a budget, so that
     going back to one costs nothing. For one thread: the engine's.
     """
 
-    def __init__(self, precision: Precision, budget: Callable[[], int | None] = lambda: None) -> None:
-        """`budget()`: bytes that the models beside the open one may take; None: half of what is free."""
+    def __init__(
+        self,
+        precision: Precision,
+        budget: Callable[[], int | None] = lambda: None,
+        places: Places = USUAL_PLACES,
+    ) -> None:
+        """`budget()`: bytes that the models beside the open one may take; None: half of what is free. `places`: where
+        text encoders and VAEs lie that checkpoints lack.
+        """
         self.precision = precision
+        self._places = places
         if precision.device.type == "cpu":
             keep_pages()
         self._budget = budget
@@ -57,10 +78,10 @@ class Loader:
         path = file if isinstance(file, Path) else file.path
         key, vae_key = _key(path), _key(vae) if vae else None
         kept = self._kept.get(key)
-        if kept is None:
+        if kept is None or not kept.is_complete(self._places):
             weights = self._load(path, vae)
         elif kept.vae != vae_key:
-            weights = self._prepared(with_vae(kept.weights, vae))
+            weights = self._prepared(with_vae(kept.weights, vae, self._places))
         else:
             weights = kept.weights
         self._kept[key] = _Kept(weights, vae_key)
@@ -110,7 +131,7 @@ class Loader:
         """
         if not self._kept:
             return self._load_now(path, vae)
-        needed = _bytes_needed(read_checkpoint(path), self.precision.dtype)
+        needed = _bytes_needed(opened_checkpoint(path, self._places, own_vae=vae is None).header, self.precision.dtype)
         while len(self._kept) > 1 and not self._has_room(needed):
             self._kept.popitem(last=False)
             self._give_back()
@@ -137,10 +158,18 @@ class Loader:
 
     def _load_now(self, path: Path, vae: Path | None) -> Weights:
         precision = self.precision
-        weights = load_checkpoint(
-            path, device=precision.device, dtype=precision.dtype, vae_dtype=precision.vae_dtype, vae=vae
+        loaded = load_checkpoint(
+            path,
+            device=precision.device,
+            dtype=precision.dtype,
+            vae_dtype=precision.vae_dtype,
+            vae=vae,
+            places=self._places,
         )
-        return self._prepared(weights)
+        weights = self._prepared(loaded)
+        if precision.device.type == "cpu":
+            compute_once_before_text(weights.unet)
+        return weights
 
     def _prepared(self, weights: Weights) -> Weights:
         """The model with layers for the CPU, if that is where it is."""

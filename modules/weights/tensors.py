@@ -9,6 +9,7 @@ from __future__ import annotations
 import mmap
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 
 import torch
@@ -17,40 +18,49 @@ from torch import Tensor, nn
 from ..catalog.folders import folder_stamp
 from ..catalog.header import Header, TensorEntry
 from ..core.errors import UserError
+from .memory import pages_of_their_own
 
 Shapes = Mapping[str, tuple[int, ...]]
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where a parameter lies in a file: a tensor, or the `part`-th of `parts` equal blocks of rows of one that holds
-    several parameters. `transposed`: the file's rows are the parameter's columns.
+    """Where a parameter lies in a file: a tensor, or `span` of the `parts` equal blocks of rows of one that holds
+    several parameters, from the `part`-th on. `transposed`: the file's rows are the parameter's columns. `swapped`: the
+    first half of its rows and the second one have each other's place.
     """
 
     name: str
     part: int = 0
     parts: int = 1
+    span: int = 1
     transposed: bool = False
+    swapped: bool = False
 
     def shape_in_file(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The shape of the file's tensor, for the parameter's."""
         shape = shape[::-1] if self.transposed else shape
-        return (shape[0] * self.parts, *shape[1:])
+        return (shape[0] * self.parts // self.span, *shape[1:])
 
     def taken(self, stored: Tensor, shape: tuple[int, ...]) -> Tensor:
-        """The parameter of that shape, a view of the tensor's flat numbers."""
-        count = stored.numel() // self.parts
-        block = stored[self.part * count : (self.part + 1) * count]
+        """The parameter of that shape, a view of the tensor's flat numbers where that is possible."""
+        block = stored[self._place(stored)]
+        if self.swapped:
+            return block.view(2, -1).flip(0).view(shape)
         return block.view(shape[::-1]).t().contiguous() if self.transposed else block.view(shape)
 
     def put(self, stored: Tensor, parameter: Tensor) -> None:
         """Writes the parameter to its place among the tensor's flat numbers: the opposite of `taken`."""
-        count = stored.numel() // self.parts
-        numbers = parameter.t() if self.transposed else parameter
-        stored[self.part * count : (self.part + 1) * count] = numbers.reshape(-1)
+        numbers = (parameter.t() if self.transposed else parameter).reshape(-1)
+        stored[self._place(stored)] = numbers.view(2, -1).flip(0).view(-1) if self.swapped else numbers
+
+    def _place(self, stored: Tensor) -> slice:
+        block = stored.numel() // self.parts
+        return slice(self.part * block, (self.part + self.span) * block)
 
 
 Original = Callable[[str], str | Source]
+Identities = Mapping[Path, tuple[int, int]]
 Wanted = tuple[Source, str, tuple[int, ...]]  # where it is, the parameter's name and shape
 
 DTYPES = {
@@ -61,6 +71,8 @@ DTYPES = {
     "F8_E4M3": torch.float8_e4m3fn,
     "F8_E5M2": torch.float8_e5m2,
 }
+FP8 = ("F8_E4M3", "F8_E5M2")
+SCALES = (".scale_weight", ".weight_scale")  # of an fp8 matrix, in files of ComfyUI's making
 OTHER_DTYPES = {"BOOL": torch.bool, "U8": torch.uint8, "I16": torch.int16, "I32": torch.int32, "I64": torch.int64}
 WORTH_GIVING_BACK = 1 << 20  # bytes; smaller tensors are not worth a system call each
 
@@ -73,21 +85,21 @@ class Stored:
     original: Original
     device: torch.device
     dtype: torch.dtype
-    identity: tuple[int, int]
+    identities: Identities
 
     def read(self, wanted: Mapping[str, tuple[int, ...]]) -> Iterator[tuple[str, Tensor]]:
         """The parameters of these names and shapes, to the bit as `fill` gave them, in memory of their own.
 
         Raises UserError when the file is not there any more, or was changed.
         """
-        if identity(self.header.path) != self.identity:
-            raise UserError(f"{self.header.path.name} changed since it was loaded.", hint="Load the checkpoint again.")
+        for path, before in self.identities.items():
+            if identity(path) != before:
+                raise UserError(f"{path.name} changed since it was loaded.", hint="Load the checkpoint again.")
         files = _Files(self.header)
         for name, shape in wanted.items():
             found = self.original(name)
             source = found if isinstance(found, Source) else Source(found)
-            entry = self.header.tensors[source.name]
-            stored = source.taken(_view(files.of(entry), self.header, entry), shape)
+            stored = source.taken(_numbers(self.header, source.name, files), shape)
             yield name, stored.to(device=self.device, dtype=self.dtype, copy=True)
 
 
@@ -102,6 +114,13 @@ def identity(path: Path) -> tuple[int, int]:
     except OSError as error:
         raise UserError(f"{path.name} cannot be read: {error.strerror}.", hint="Refresh the list of models.") from error
     return status.st_size, status.st_mtime_ns
+
+
+def identities(header: Header) -> Identities:
+    """Those of the checkpoint, and of the files outside of it that hold some of its tensors. Raises UserError."""
+    path = header.path
+    others = {entry.file for entry in header.tensors.values() if entry.file} - {path}
+    return {one: identity(one) for one in (path, *sorted(one for one in others if path not in one.parents))}
 
 
 def read_all(header: Header) -> dict[str, Tensor]:
@@ -122,35 +141,46 @@ def read_all(header: Header) -> dict[str, Tensor]:
 
 
 class Mapped:
-    """The tensors of a file where they lie in it: each is read when it is asked for, and can be let go of afterwards.
+    """The tensors of a file or a folder where they lie: each is read when it is asked for, and can be let go of
+    afterwards.
 
-    Raises UserError when the file cannot be read, or was made shorter since its header was.
+    Raises UserError when a file cannot be read, or was made shorter since its header was.
     """
 
     def __init__(self, header: Header) -> None:
-        self._header, self._mapping = header, _map(header.path)
-        needed = header.data_start + max((entry.end for entry in header.tensors.values()), default=0)
-        if len(self._mapping) < needed:
-            raise UserError(f"{header.path.name} changed meanwhile.", hint="Try again when it is complete.")
+        self._header, self._files = header, _Files(header)
+        for place in (place for entry in header.tensors.values() for place in entry.places):
+            if len(self._files.of(place)) < header.data_start + place.end:
+                name = (place.file or header.path).name
+                raise UserError(f"{name} changed meanwhile.", hint="Try again when it is complete.")
 
     def tensor(self, name: str) -> Tensor:
         """A tensor of the file, mapped. Raises UserError when it is of a kind of number that torch lacks."""
-        entry = self._header.tensors[name]
+        return self._tensor(self._header.tensors[name])
+
+    def stored(self, name: str) -> Tensor | memoryview:
+        """A tensor's bytes as they are, where they lie in one place."""
+        entry, start = self._header.tensors[name], self._header.data_start
+        if entry.pieces:
+            return self._tensor(entry)
+        return memoryview(self._files.of(entry))[start + entry.begin : start + entry.end]
+
+    def let_go(self, name: str) -> None:
+        start = self._header.data_start
+        for place in self._header.tensors[name].places:
+            _give_back(self._files.of(place), start + place.begin, start + place.end)
+
+    def _tensor(self, entry: TensorEntry) -> Tensor:
         dtype = (DTYPES | OTHER_DTYPES).get(entry.dtype)
         if dtype is None:
             raise _unfit(self._header, "table", "has a tensor in a format that is not supported", [entry.dtype])
         if entry.begin == entry.end:
             return torch.empty(entry.shape, dtype=dtype)
-        return _view(self._mapping, self._header, entry).view(entry.shape)
-
-    def stored(self, name: str) -> memoryview:
-        """A tensor's bytes as they are."""
-        entry, start = self._header.tensors[name], self._header.data_start
-        return memoryview(self._mapping)[start + entry.begin : start + entry.end]
-
-    def let_go(self, name: str) -> None:
-        entry, start = self._header.tensors[name], self._header.data_start
-        _give_back(self._mapping, start + entry.begin, start + entry.end)
+        if not entry.pieces:
+            return _view(self._files.of(entry), self._header, entry).view(entry.shape)
+        pieces = [self._tensor(piece).to(dtype) for piece in entry.pieces]
+        whole = torch.cat(pieces) if len(pieces) > 1 else pieces[0].t()
+        return whole.view(entry.shape) if len(pieces) > 1 else whole.contiguous()
 
 
 def fill(module: nn.Module, header: Header, original: Original, *, device: torch.device, dtype: torch.dtype) -> Stored:
@@ -166,18 +196,18 @@ def fill(module: nn.Module, header: Header, original: Original, *, device: torch
         source = found if isinstance(found, Source) else Source(found)
         wanted.setdefault(source.name, []).append((source, name, tuple(parameter.shape)))
     _check(type(module).__name__, header, wanted)
-    stored_there = Stored(header, original, device, dtype, identity(header.path))
+    stored_there = Stored(header, original, device, dtype, identities(header))
     files = _Files(header)
     for source, entry in header.tensors.items():  # in the file's order
         if source not in wanted:
             continue
-        mapping = files.of(entry)
-        stored = _view(mapping, header, entry)
+        mapping, stored = files.of(entry), _numbers(header, source, files)
         for place, name, shape in wanted[source]:
-            tensor = place.taken(stored, shape).to(device=device, dtype=dtype)
+            with pages_of_their_own():
+                tensor = place.taken(stored, shape).to(device=device, dtype=dtype)
             owner, _, leaf = name.rpartition(".")
             setattr(module.get_submodule(owner), leaf, nn.Parameter(tensor, requires_grad=False))
-        if device.type != "cpu" or stored.dtype != dtype:
+        if device.type != "cpu" or DTYPES[entry.dtype] != dtype:
             _give_back(mapping, header.data_start + entry.begin, header.data_start + entry.end)
     module.eval()
     return stored_there
@@ -196,6 +226,23 @@ class _Files:
         if path not in self._mapped:
             self._mapped[path] = _map(path)
         return self._mapped[path]
+
+
+def _numbers(header: Header, name: str, files: _Files) -> Tensor:
+    """A tensor's numbers, flat: where they lie in the file, or if they are fp8 with a scale beside them, multiplied."""
+    entry = header.tensors[name]
+    stored, scale = _view(files.of(entry), header, entry), _scale_of(header, name)
+    if scale is None:
+        return stored
+    return stored.float() * _view(files.of(scale), header, scale).float()
+
+
+def _scale_of(header: Header, name: str) -> TensorEntry | None:
+    """The one number that an fp8 matrix is to be multiplied by, where its file was made with such."""
+    if not name.endswith(".weight") or header.tensors[name].dtype not in FP8:
+        return None
+    owner = name.removesuffix(".weight")
+    return next((header.tensors[one] for end in SCALES if (one := owner + end) in header.tensors), None)
 
 
 def _map(path: Path) -> mmap.mmap:
@@ -231,15 +278,19 @@ def _check(part: str, header: Header, wanted: Mapping[str, list[Wanted]]) -> Non
     if missing:
         raise _unfit(header, part, f"lacks {len(missing)} of its {len(wanted)} tensors", missing)
     entries = {source: header.tensors[source] for source in wanted}
-    needed = {source: places[0][0].shape_in_file(places[0][2]) for source, places in wanted.items()}
+    needed = [(source, place.shape_in_file(shape)) for source, places in wanted.items() for place, _, shape in places]
     misshapen = [
-        f"{source} {list(entry.shape)} instead of {list(needed[source])}"
-        for source, entry in entries.items()
-        if not _same_matrix(entry.shape, needed[source])
+        f"{source} {list(entries[source].shape)} instead of {list(shape)}"
+        for source, shape in needed
+        if not _same_matrix(entries[source].shape, shape)
     ]
     if misshapen:
         raise _unfit(header, part, f"has {len(misshapen)} tensors of another shape than it needs", misshapen)
     foreign = [f"{source} {entry.dtype}" for source, entry in entries.items() if entry.dtype not in DTYPES]
+    scales = {source: scale for source in wanted if (scale := _scale_of(header, source)) is not None}
+    foreign += [
+        f"{source} with {prod(scale.shape)} scales" for source, scale in scales.items() if prod(scale.shape) != 1
+    ]
     if foreign:
         raise _unfit(header, part, f"has {len(foreign)} tensors in a format that is not supported", foreign)
 

@@ -12,15 +12,18 @@ from torch import Tensor, nn
 
 from ..catalog.declared import Declared
 from ..catalog.families import Family
-from ..diffusion.channels import POOLED, SIZES, TEXT
+from ..diffusion.channels import TEXT
 from ..diffusion.denoiser import Conditioning
-from ..text.chunks import Chunk
+from ..text.chunks import COMMA_BACKTRACK, Chunk
+from ..text.grammar import Piece
+from ..text.sentences import Sentences
 from .embeddings import Taught, words_shown
-from .emphasis import Reading, States, Text, conditionings
+from .emphasis import PLAIN, Reading, States, Text, conditionings
 from .lora.merged import Merged
 from .memory import free_memory
 from .prepared import held_bytes
-from .tensors import Stored
+from .reading import Reader
+from .tensors import Identities, Stored
 from .tiling import SMALLEST, decode_tiled, encode_tiled, tile_side
 
 
@@ -43,6 +46,7 @@ class Weights:
     `rules` is the family's module in weights/families. `vae_path` is None when the VAE is the checkpoint's own.
     `stored` says where "unet" and "text_encoder" can be read again, `merged` which LoRAs are in them now.
     `taught` are the words that chunks may have. `vae_in_float32` reads the VAE again for numbers that fp16 cannot hold.
+    `others`: the files that held what the checkpoint lacks. `sentences` is T5's tokenizer, None without T5.
     `remarks` are what happened that whoever asked for a picture should hear; who tells it takes it out.
     """
 
@@ -61,6 +65,8 @@ class Weights:
     merged: Merged = field(default_factory=Merged)
     taught: Taught = field(default_factory=Taught)
     vae_in_float32: Callable[[Weights], nn.Module] | None = None
+    others: Identities = field(default_factory=dict)
+    sentences: Sentences | None = None
     remarks: list[str] = field(default_factory=list)
 
     @property
@@ -70,8 +76,13 @@ class Weights:
 
     @property
     def prediction(self) -> str:
-        """What the UNet gives: "epsilon" or "v_prediction"."""
+        """What the UNet gives: "epsilon", "v_prediction" or "flow"."""
         return self.declared.prediction_type or self.family.prediction
+
+    @property
+    def distilled_guidance(self) -> bool:
+        """Whether the network is told a guidance scale: in the conditioning, as "guidance"."""
+        return bool(self.unet.config.get("guidance_embeds"))
 
     @property
     def latent_channels(self) -> int:
@@ -103,13 +114,31 @@ class Weights:
         with words_shown(self, chunk):
             return self.rules.states(self, chunk, reading)
 
+    @property
+    def readers(self) -> tuple[Reader, ...]:
+        """Who reads a text, each in its own chunks. The text grows by those of the first."""
+        return self.rules.readers(self)
+
+    def joined(self, streams: Sequence[Conditioning]) -> Conditioning:
+        """One text as the UNet reads it, from what each of `readers` made of it."""
+        return self.rules.joined(self, streams)
+
     @torch.inference_mode()
     def encode(self, chunks: Sequence[Chunk], clip_skip: int = 1) -> Conditioning:
-        """One text as the UNet reads it, in the UNet's dtype on its device: (1, 77 * len(chunks), width); where the
-        UNet is told more, that as "text", and as "pooled" a vector (1, width) of the first chunk.
+        """One text as CLIP reads it, in the UNet's dtype on its device: (1, 77 * len(chunks), width); where there is a
+        vector (1, width) of it too, the former as "text" and that, of the first chunk, as "pooled".
         """
         states = [self.states(chunk, Reading(clip_skip)) for chunk in chunks]
         return conditionings([Text(chunks, states)], self.dtype)[0]
+
+    @torch.inference_mode()
+    def read(self, pieces: Sequence[Piece], reading: Reading = PLAIN) -> Conditioning:
+        """One text as the UNet reads it, by all who do."""
+        streams = []
+        for reader in self.readers:
+            chunks = reader.chunks(pieces, COMMA_BACKTRACK)
+            streams += conditionings([Text(chunks, [reader.states(one, reading) for one in chunks])], self.dtype)
+        return self.joined(streams)
 
     def situated(self, conditioning: Conditioning, situation: Situation) -> Conditioning:
         """What `encode` gave, with all else that the family's UNet is told about the pictures: SDXL's "sizes"."""
@@ -117,21 +146,17 @@ class Weights:
 
     @torch.inference_mode()
     def predict(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
-        """The UNet's output (b, c, h, w), float32, for scaled latents (b, c, h, w), timesteps (b,) in [0, 999], which
-        may be fractional, and conditioning: "text" (b, tokens, width), alone or by name beside "pooled" (b, width) and
-        "sizes" (b, 6 or 5). Channels that an inpainting UNet sees beside the latents come behind theirs, so c is then
-        larger on the way in: see diffusion/channels.py.
+        """The UNet's output (b, c, h, w), float32, for scaled latents (b, c, h, w), timesteps (b,) in [0, 1000], which
+        may be fractional, and conditioning: "text" (b, tokens, width), alone or by name beside "pooled" (b, width),
+        "sizes" (b, 6 or 5) and "guidance" (b,). Channels that an inpainting UNet sees beside the latents come behind
+        theirs, so c is then larger on the way in: see diffusion/channels.py. In flow models x = (1 - sigma) * latents +
+        sigma * noise comes in, at the timestep 1000 * sigma, and what is given is the velocity noise - latents.
         """
         named = conditioning if isinstance(conditioning, Mapping) else {TEXT: conditioning}
         told = {name: value.to(self.device, self.dtype) for name, value in named.items()}
-        added = {"text_embeds": told[POOLED], "time_ids": told[SIZES]} if POOLED in told else None
-        return self.unet(
-            latents.to(self.device, self.dtype),
-            timesteps.to(self.device),
-            encoder_hidden_states=told[TEXT],
-            added_cond_kwargs=added,
-            return_dict=False,
-        )[0].float()
+        return self.rules.predict(
+            self.unet, latents.to(self.device, self.dtype), timesteps.to(self.device), told
+        ).float()
 
     @torch.inference_mode()
     def decode(self, latents: Tensor) -> Tensor:

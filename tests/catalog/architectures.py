@@ -80,43 +80,97 @@ def refiner() -> Shapes:
     return {**refiner_unet(), **under(VAE, sd_vae()), **under("conditioner.embedders.0.model.", open_clip(1280, 32))}
 
 
-def sd3(*, blocks: int = 24, width: int = 1536, normed: bool = False, twice: int = 0) -> Shapes:
+def sd3(
+    *,
+    blocks: int = 24,
+    width: int = 1536,
+    normed: bool = False,
+    twice: int = 0,
+    places: int = 192,
+    context: int = 4096,
+    pooled: int = 2048,
+) -> Shapes:
     """MMDiT in Stability's layout: 3 medium as it stands; 3.5 large is 38 blocks 2,432 wide with normed attention; 3.5
-    medium attends twice in its first 13 blocks.
+    medium attends twice in its first 13 blocks, and knows 384 places each way. The last block's text is not kept.
     """
-    shapes = conv("x_embedder.proj", width, 16, 2) | {"pos_embed": (1, 192 * 192, width)}
-    shapes |= layer("context_embedder", width, 4096) | layer("final_layer.linear", 64, width)
-    shapes |= layer("t_embedder.mlp.0", width, 256) | layer("y_embedder.mlp.0", width, 2048)
+    shapes = conv("x_embedder.proj", width, 16, 2) | {"pos_embed": (1, places * places, width)}
+    shapes |= layer("context_embedder", width, context) | layer("final_layer.linear", 64, width)
+    shapes |= layer("final_layer.adaLN_modulation.1", 2 * width, width)
+    shapes |= layer("t_embedder.mlp.0", width, 256) | layer("t_embedder.mlp.2", width, width)
+    shapes |= layer("y_embedder.mlp.0", width, pooled) | layer("y_embedder.mlp.2", width, width)
     for number in range(blocks):
         for half in ("x_block", "context_block"):
-            block = f"joint_blocks.{number}.{half}"
-            for attention in ("attn", "attn2") if half == "x_block" and number < twice else ("attn",):
+            block, again = f"joint_blocks.{number}.{half}", half == "x_block" and number < twice
+            kept = half == "x_block" or number < blocks - 1
+            for attention in ("attn", "attn2") if again else ("attn",):
                 shapes |= layer(f"{block}.{attention}.qkv", 3 * width, width)
-                shapes |= layer(f"{block}.{attention}.proj", width, width)
+                shapes |= layer(f"{block}.{attention}.proj", width, width) if kept else {}
                 if normed:
                     shapes |= {f"{block}.{attention}.ln_{one}.weight": (64,) for one in "qk"}
-            shapes |= layer(f"{block}.mlp.fc1", 4 * width, width) | layer(f"{block}.mlp.fc2", width, 4 * width)
-            shapes |= layer(f"{block}.adaLN_modulation.1", 6 * width, width)
+            if kept:
+                shapes |= layer(f"{block}.mlp.fc1", 4 * width, width) | layer(f"{block}.mlp.fc2", width, 4 * width)
+            shapes |= layer(f"{block}.adaLN_modulation.1", (9 if again else 6 if kept else 2) * width, width)
     return under(UNET, shapes)
 
 
-def flux(*, guided: bool = True, inputs: int = 64) -> Shapes:
+def flux(
+    *,
+    guided: bool = True,
+    inputs: int = 64,
+    width: int = 3072,
+    head: int = 128,
+    double: int = 19,
+    single: int = 38,
+    context: int = 4096,
+    pooled: int = 768,
+) -> Shapes:
     """FLUX in its authors' layout: 19 double and 38 single blocks. schnell is not guided."""
-    width = 3072
-    shapes = layer("img_in", width, inputs) | layer("txt_in", width, 4096) | layer("time_in.in_layer", width, 256)
-    shapes |= layer("vector_in.in_layer", width, 768) | layer("final_layer.linear", 64, width)
-    if guided:
-        shapes |= layer("guidance_in.in_layer", width, 256) | layer("guidance_in.out_layer", width, width)
-    for number in range(19):
+    shapes = layer("img_in", width, inputs) | layer("txt_in", width, context) | layer("final_layer.linear", 64, width)
+    shapes |= layer("final_layer.adaLN_modulation.1", 2 * width, width)
+    for told, inner in {"time_in": 256, "vector_in": pooled, **({"guidance_in": 256} if guided else {})}.items():
+        shapes |= layer(f"{told}.in_layer", width, inner) | layer(f"{told}.out_layer", width, width)
+    for number in range(double):
         for half in ("img", "txt"):
             block = f"double_blocks.{number}.{half}"
             shapes |= layer(f"{block}_attn.qkv", 3 * width, width) | layer(f"{block}_attn.proj", width, width)
+            shapes |= {f"{block}_attn.norm.{one}_norm.scale": (head,) for one in ("query", "key")}
             shapes |= layer(f"{block}_mlp.0", 4 * width, width) | layer(f"{block}_mlp.2", width, 4 * width)
             shapes |= layer(f"{block}_mod.lin", 6 * width, width)
-    for number in range(38):
+    for number in range(single):
         block = f"single_blocks.{number}"
         shapes |= layer(f"{block}.linear1", 7 * width, width) | layer(f"{block}.linear2", width, 5 * width)
+        shapes |= {f"{block}.norm.{one}_norm.scale": (head,) for one in ("query", "key")}
+        shapes |= layer(f"{block}.modulation.lin", 3 * width, width)
     return shapes
+
+
+def t5(*, width: int = 4096, inner: int = 4096, wide: int = 10240, layers: int = 24, heads: int = 64) -> Shapes:
+    """The encoder of T5 1.1, XXL as it stands."""
+    shapes: Shapes = {"shared.weight": (32128, width), "encoder.final_layer_norm.weight": (width,)}
+    for number in range(layers):
+        attention, dense = (f"encoder.block.{number}.layer.{half}" for half in (0, 1))
+        shapes |= {f"{attention}.SelfAttention.{one}.weight": (inner, width) for one in "qkv"}
+        shapes |= {f"{attention}.SelfAttention.o.weight": (width, inner)}
+        shapes |= {f"{half}.layer_norm.weight": (width,) for half in (attention, dense)}
+        shapes |= {f"{dense}.DenseReluDense.wi_{one}.weight": (wide, width) for one in (0, 1)}
+        shapes |= {f"{dense}.DenseReluDense.wo.weight": (width, wide)}
+    shapes["encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight"] = (32, heads)
+    return shapes
+
+
+def clip_l(*, width: int = 768, layers: int = 12) -> Shapes:
+    """OpenAI's text encoder as it comes alone."""
+    return under("text_model.", clip_shapes(width=width, layers=layers))
+
+
+def clip_g(*, width: int = 1280, layers: int = 32) -> Shapes:
+    """OpenCLIP's largest text encoder in transformers' layout, as SD 3 has it."""
+    return under("text_model.", clip_shapes(width=width, layers=layers)) | {"text_projection.weight": (width, width)}
+
+
+def vae_of_16() -> Shapes:
+    """The VAE of SD 3 and of FLUX."""
+    return vae_shapes(widths=(128, 256, 512, 512), blocks=2, latents=16)
 
 
 def diffusers_unet(context: int, inputs: int = 4) -> Shapes:

@@ -14,4 +14,6 @@ def _file(name: str) -> Callable[[], ModuleType]:
     return lambda: import_module(f"{__name__}.{name}")
 
 
-RULES: Mapping[str, Callable[[], ModuleType]] = MappingProxyType({name: _file(name) for name in ("sd1", "sd2", "sdxl")})
+RULES: Mapping[str, Callable[[], ModuleType]] = MappingProxyType(
+    {name: _file(name) for name in ("sd1", "sd2", "sdxl", "sd3", "flux")}
+)

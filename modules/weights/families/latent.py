@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
 import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
@@ -9,14 +12,20 @@ from torch import Tensor, nn
 from transformers.models.clip.configuration_clip import CLIPTextConfig
 from transformers.models.clip.modeling_clip import CLIPTextModel
 
-from ...catalog.contents import ema_twins
+from ...catalog.contents import VAES, ema_twins
 from ...catalog.declared import Declared
 from ...catalog.families import Family
 from ...catalog.layout import Shapes, original_name, unet_names, vae_names
 from ...core.errors import UserError
+from ...diffusion.channels import POOLED, SIZES, TEXT
+from ...diffusion.denoiser import Conditioning
 from ...text.chunks import Chunk
 from ..architecture import clip_config, unet_config, vae_config
+from ..reading import Reader, clip_reader
 from ..tensors import Original
+
+if TYPE_CHECKING:
+    from ..weights import Weights
 
 UNET = "model.diffusion_model."
 VAE = "first_stage_model."
@@ -39,7 +48,7 @@ def unet(shapes: Shapes, family: Family, declared: Declared) -> tuple[nn.Module,
 
 def vae(shapes: Shapes, family: Family, declared: Declared) -> tuple[nn.Module, Original]:
     """The VAE without weights, of a checkpoint or of a file that holds only a VAE."""
-    prefix = VAE if VAE + "decoder.conv_in.weight" in shapes else ""
+    prefix = next((one for one in VAES if one + "decoder.conv_in.weight" in shapes), "")
     inner = below(shapes, prefix)
     module = AutoencoderKL(**vae_config(inner, declared.vae, family.latent_scale))
     names = vae_names(inner)
@@ -64,6 +73,23 @@ def complete(network: nn.Module, device: torch.device) -> None:
 def observed(unet: nn.Module, declared: Declared) -> Declared:
     """What the file declares: nothing about SD 1 or SDXL needs to be found out by computing."""
     return declared
+
+
+def predict(unet: nn.Module, latents: Tensor, timesteps: Tensor, told: Mapping[str, Tensor]) -> Tensor:
+    """What the UNet gives, (b, c, h, w)."""
+    added = {"text_embeds": told[POOLED], "time_ids": told[SIZES]} if POOLED in told else None
+    return unet(latents, timesteps, encoder_hidden_states=told[TEXT], added_cond_kwargs=added, return_dict=False)[0]
+
+
+def readers(weights: Weights) -> tuple[Reader, ...]:
+    """CLIP alone reads the text."""
+    return (clip_reader(weights),)
+
+
+def joined(weights: Weights, streams: Sequence[Conditioning]) -> Conditioning:
+    """What the only reader gave."""
+    (only,) = streams
+    return only
 
 
 def token_numbers(chunk: Chunk, device: torch.device) -> Tensor:

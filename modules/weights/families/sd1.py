@@ -12,7 +12,7 @@ from ...catalog.layout import Shapes
 from ...text.chunks import Chunk
 from ..emphasis import Reading, States
 from ..tensors import Original
-from .latent import checked_layer, clip, complete, observed, token_numbers, unet, vae
+from .latent import checked_layer, clip, complete, joined, observed, predict, readers, token_numbers, unet, vae
 
 if TYPE_CHECKING:
     from ..weights import Situation, Weights
@@ -45,4 +45,4 @@ def situated(weights: Weights, conditioning: Tensor, situation: Situation) -> Te
     return conditioning
 
 
-__all__ = ["NETWORKS", "complete", "observed", "situated", "states"]
+__all__ = ["NETWORKS", "complete", "joined", "observed", "predict", "readers", "situated", "states"]

@@ -13,22 +13,35 @@ from ...catalog.families import Family
 from ...catalog.layout import Shapes
 from ...text.chunks import Chunk
 from ..emphasis import Reading, States
-from ..openclip import open_clip_original, open_clip_text_config, zero_padded
+from ..openclip import lies_apart, open_clip_original, open_clip_text_config, zero_padded
 from ..tensors import Original
-from .latent import below, complete, unet, vae
+from .latent import below, complete, joined, predict, readers, unet, vae
 from .sd1 import situated
 
 if TYPE_CHECKING:
     from ..weights import Weights
 
 TEXT = "cond_stage_model.model."
+WIDTH, LAYERS = 1024, 24  # of the text encoder
 NOISE_PREDICTORS_SIZE = 512  # pixels; Stability trained those for inpainting, depth and the "base" there
 
 
+class TextEncoder(CLIPTextModel):
+    """OpenCLIP's ViT-H. `layer`: which of its layers is read, from the end."""
+
+    layer = 2
+
+
 def text_encoder(shapes: Shapes, family: Family, declared: Declared) -> tuple[nn.Module, Original]:
-    """The text encoder without weights."""
-    config = open_clip_text_config(below(shapes, TEXT), declared.text_encoder)
-    return CLIPTextModel(config), open_clip_original(TEXT, shapes)
+    """The text encoder without weights. Diffusers' folders, and files that its scripts made of them, end with the layer
+    that is read.
+    """
+    inner = below(shapes, TEXT)
+    config = open_clip_text_config(inner, declared.text_encoder)
+    encoder = TextEncoder(config)
+    if lies_apart(inner) or (config.hidden_size, config.num_hidden_layers) == (WIDTH, LAYERS - 1):
+        encoder.layer = 1
+    return encoder, open_clip_original(TEXT, shapes)
 
 
 NETWORKS = {"unet": unet, "text_encoder": text_encoder, "vae": vae}
@@ -36,8 +49,8 @@ NETWORKS = {"unet": unet, "text_encoder": text_encoder, "vae": vae}
 
 def states(weights: Weights, chunk: Chunk, reading: Reading) -> States:
     """What the text encoder makes of a chunk: always the last layer but one, as in A1111, then the final layer norm."""
-    encoder, layer = weights.text_encoder, weights.family.clip_skip
-    hidden = encoder(zero_padded(chunk, weights.device), output_hidden_states=True).hidden_states[-layer]
+    encoder = weights.text_encoder
+    hidden = encoder(zero_padded(chunk, weights.device), output_hidden_states=True).hidden_states[-encoder.layer]
     return States((encoder.final_layer_norm(hidden)[0],))
 
 
@@ -67,4 +80,4 @@ def _measured_prediction(unet: nn.Module) -> str:
     return "v_prediction" if (given - noise[:, : given.shape[1]].float()).mean().item() < -1 else "epsilon"
 
 
-__all__ = ["NETWORKS", "complete", "observed", "situated", "states"]
+__all__ = ["NETWORKS", "complete", "joined", "observed", "predict", "readers", "situated", "states"]

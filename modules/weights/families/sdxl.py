@@ -21,7 +21,19 @@ from ..architecture import SIZE_WIDTH
 from ..emphasis import Reading, States
 from ..openclip import ProjectedClip, open_clip_original, open_clip_text_config, zero_padded
 from ..tensors import Original, Source
-from .latent import below, checked_layer, clip, complete, observed, token_numbers, unet, vae
+from .latent import (
+    below,
+    checked_layer,
+    clip,
+    complete,
+    joined,
+    observed,
+    predict,
+    readers,
+    token_numbers,
+    unet,
+    vae,
+)
 
 if TYPE_CHECKING:
     from ..weights import Situation, Weights
@@ -103,4 +115,4 @@ def _is_told_a_score(weights: Weights) -> bool:
     )
 
 
-__all__ = ["NETWORKS", "complete", "observed", "situated", "states"]
+__all__ = ["NETWORKS", "complete", "joined", "observed", "predict", "readers", "situated", "states"]
