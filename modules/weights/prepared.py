@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
+from diffusers.models.attention import FeedForward
 from torch import Tensor, nn
 
 from .memory import free_memory, pages_of_their_own
@@ -26,6 +27,7 @@ WINOGRAD_CHANNELS = 64
 # Fewer weights than these are not worth ordering: nothing is gained, and oneDNN can even lose by it.
 WORTH_ORDERING = 2**20
 WORTH_ORDERING_LINEAR = 100_000
+PIECE = 1024  # tokens that a feed-forward layer takes at once: what it widens them to stays in the processor's cache
 LARGE_BLOCKS = 32  # fewer blocks of 4 x 4 make matrix products too small to gain by
 LEFT_FREE = 2 << 30  # bytes of memory that Winograd's larger weights leave to others; those four times as large thrice
 
@@ -137,9 +139,28 @@ class PreparedConv2d(nn.Conv2d):
         return SMALL if free is None or free > LEFT_FREE + 2 * self.weight.nbytes else None
 
 
+class PreparedFeedForward(nn.Module):
+    """A feed-forward layer that reads its tokens in pieces, so that the wide middle needs no memory of its own."""
+
+    def __init__(self, layer: FeedForward, scratch: Scratch) -> None:
+        super().__init__()
+        self.net = layer.net
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (..., tokens, width) to the same shape."""
+        tokens = x.reshape(-1, x.shape[-1])
+        return torch.cat([self._through(piece) for piece in tokens.split(PIECE)]).view(*x.shape[:-1], -1)
+
+    def _through(self, x: Tensor) -> Tensor:
+        for layer in self.net:
+            x = layer(x)
+        return x
+
+
 _PREPARED: dict[type, Callable[[nn.Module, Scratch], nn.Module]] = {
     nn.Linear: PreparedLinear,
     nn.Conv2d: PreparedConv2d,
+    FeedForward: PreparedFeedForward,
 }
 
 

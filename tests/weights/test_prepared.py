@@ -9,7 +9,14 @@ from diffusers import UNet2DConditionModel
 from torch import nn
 
 from modules.weights import prepared, winograd
-from modules.weights.prepared import PreparedConv2d, PreparedLinear, held_bytes, prepare_network, set_weight
+from modules.weights.prepared import (
+    PreparedConv2d,
+    PreparedFeedForward,
+    PreparedLinear,
+    held_bytes,
+    prepare_network,
+    set_weight,
+)
 from modules.weights.winograd import LARGE, SMALL, Scratch, winograd_conv2d
 
 WAYS = {"2 x 2": (SMALL, 2e-5), "4 x 4": (LARGE, 4e-4)}  # and how far rounding may lead them from torch's own
@@ -117,7 +124,7 @@ def test_a_new_weight_is_used_from_the_next_call_on() -> None:
 
 
 @torch.inference_mode()
-def test_a_whole_unet_equals_itself_unprepared() -> None:
+def test_a_whole_unet_equals_itself_unprepared(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(2)
     facts = {"block_out_channels": (64, 128), "layers_per_block": 1, "cross_attention_dim": 32, "norm_num_groups": 8}
     down, up = ("CrossAttnDownBlock2D", "DownBlock2D"), ("UpBlock2D", "CrossAttnUpBlock2D")
@@ -127,6 +134,8 @@ def test_a_whole_unet_equals_itself_unprepared() -> None:
     expected = network(*given).sample
     prepare_network(network)
     torch.testing.assert_close(network(*given).sample, expected, rtol=0, atol=1e-4)
+    monkeypatch.setattr(prepared, "PIECE", 100)
+    torch.testing.assert_close(network(*given).sample, expected, rtol=0, atol=1e-4)
     assert [name for name, _ in network.named_parameters()] == names
     kinds = {type(layer) for layer in network.modules()}
-    assert {PreparedConv2d, PreparedLinear} <= kinds
+    assert {PreparedConv2d, PreparedLinear, PreparedFeedForward} <= kinds
