@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import logging
 import os
-import queue
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -35,16 +33,16 @@ from ..core.errors import UserError
 from ..core.files import Folders, write_atomically
 from ..imaging.thumbnails import thumbnail
 from . import model_files
+from .background import Background
 from .model_facts import Names, inside, page_of
 from .queue import NotFound
-
-log = logging.getLogger("easel.jobs")
 
 KINDS = ("checkpoint", "VAE", "LoRA", "embedding", "upscaler")
 ID_DIGITS = 16
 PREVIEW_SIDE = 768  # pixels
 PATIENCE = 1.0  # seconds that a list may take to read new files
 TELL_EVERY = 15.0  # seconds between two news of what was read
+GONE = "It was moved or deleted: look for new files."
 # What the page calls the card's fields, and what A1111 does.
 FIELDS = {
     "description": "description",
@@ -59,13 +57,16 @@ OWN_FIELDS = ("family", "variant", "prediction_type", "zero_terminal_snr", "use_
 
 @dataclass(frozen=True)
 class Entry:
-    """One model file, its card, and the time of change of the picture beside it; None without one."""
+    """One model file, its card, and the time of change of the picture beside it; None without one. `unread`: nobody has
+    looked into the file yet.
+    """
 
     id: str
     kind: str
     model: ModelFile
     card: Card
     preview: int | None
+    unread: bool = False
 
     @property
     def root(self) -> Path:
@@ -113,9 +114,7 @@ class Collection:
         self._found: dict[str, dict[str, Entry]] = {}
         self._known: dict[tuple[str, Path], tuple[tuple[Any, ...], Entry]] = {}  # by what the files looked like then
         self._read: set[Path] = set()  # files that were read since the start, remembered or not to be read at all
-        self._waiting: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
-        self._closing = False
+        self._reading, self._hashing = Background("easel-models"), Background("easel-hashes")
 
     def roots(self, kind: str) -> list[Path]:
         """The folders whose files are of this kind. Raises UserError for a kind that there is not."""
@@ -158,13 +157,12 @@ class Collection:
         there = known_by(model.path).is_file()
         known = self._hashes.known(model.path) if there else None
         if known is None and there:
-            with self._lock:
-                self._later(partial(self._hash, model.path))
+            self._hashing.wish(model.path, partial(self._hash, model.path))
         return {
             **entry.as_json(),
             "file": str(model.path),
             "reason": model.reason,
-            "problem": model.problem,
+            "problem": model.problem if os.path.exists(model.path) else f"{model.path.name} is no longer there. {GONE}",
             "sha256": known,
             "hash": short_hash(known) if known else "",
             "card": {name: getattr(card, name) for name in FIELDS},
@@ -189,7 +187,10 @@ class Collection:
         write_card(entry.model.path, {**changes, **({OURS: own} if own else {})})
         if words := changes.get("activation text"):
             write_trained_words(entry.model.path, [word.strip() for word in words.split(",") if word.strip()])
-        self.look_again()
+        if own or "vae" in values:
+            self.look_again()  # what pictures start with: the widgets of every page depend on it
+        else:
+            self._look_again_at(entry.id)
 
     def preview(self, entry_id: str) -> Path:
         """The file of a model's small picture. Raises NotFound when it has none."""
@@ -211,7 +212,7 @@ class Collection:
         except OSError as error:
             hint = "Is the folder write-protected, or the disk full?"
             raise UserError(f"{path.name} cannot be written: {error.strerror}.", hint=hint) from error
-        self.look_again()
+        self._look_again_at(entry_id)
 
     def rename(self, entry_id: str, name: str) -> str:
         """Gives a model another name, without ending; its new id. Raises NotFound or UserError."""
@@ -244,16 +245,21 @@ class Collection:
         return model_files.empty_trash(self._all_roots())
 
     def close(self) -> None:
-        self._closing = True
-        if self._thread is not None:
-            self._waiting.put(None)
-            self._thread.join(2.0)
-        if self._thread is None or not self._thread.is_alive():
+        if all([self._reading.close(2.0), self._hashing.close(2.0)]):
             self._hashes.close()
 
     def _forget(self) -> None:
         with self._lock:
             self._found.clear()
+
+    def _look_again_at(self, entry_id: str) -> None:
+        """Looks at one model anew, and has everybody do so."""
+        names = Names()
+        with self._lock:
+            for kind, found in self._found.items():
+                if old := found.get(entry_id):
+                    found[entry_id] = self._examined(kind, old.root, old.model.path, names)
+        self._changed(entry_id)
 
     def _all_roots(self) -> list[Path]:
         return [root for kind in KINDS for root in self.roots(kind)]
@@ -272,27 +278,33 @@ class Collection:
         for folder, path in found_files(kind, roots, beside):
             stamp = names.stamp(path)
             known = self._known.get((kind, path))
-            if known is not None and known[0] == stamp:
-                entries.append(known[1])
-                continue
-            model = glanced(folder, path, kind, self._hashes)
-            if model is None and (path in self._read or time.monotonic() < ends):
-                model = examined(folder, path, kind, self._hashes)
-            entry = _entry(kind, model or unread(folder, path), names)
-            entries.append(entry)
-            if model is None:
-                new.append((folder, path))
+            if known is not None and known[0] == stamp and not (known[1].unread and path in self._read):
+                entry = known[1]
+            elif path in self._read or time.monotonic() < ends:
+                entry = self._examined(kind, folder, path, names)
             else:
+                model = glanced(folder, path, kind, self._hashes)
+                entry = replace(_entry(kind, model or unread(folder, path), names), unread=model is None)
                 self._known[kind, path] = stamp, entry
+            entries.append(entry)
+            if entry.unread:
+                new.append((folder, path))
         if new:
-            self._later(partial(self._read_all, kind, new))
+            self._reading.wish(kind, partial(self._read_all, kind, new))
         return entries
+
+    def _examined(self, kind: str, folder: Path, path: Path, names: Names) -> Entry:
+        """A file's entry; it is read now unless what it is is remembered. The caller holds the lock."""
+        stamp = names.stamp(path)
+        entry = _entry(kind, examined(folder, path, kind, self._hashes), names)
+        self._known[kind, path] = stamp, entry
+        return entry
 
     def _read_all(self, kind: str, files: list[tuple[Path, Path]]) -> None:
         """Reads files so that they are remembered, and says so now and then."""
         told = time.monotonic()
         for folder, path in files:
-            if self._closing:
+            if self._reading.closing:
                 return
             if path not in self._read:
                 examined(folder, path, kind, self._hashes)
@@ -304,29 +316,14 @@ class Collection:
         self._forget()
         self._changed(kind)
 
-    def _later(self, work: Callable[[], None]) -> None:
-        """Has work done in the background, one after the other. The caller holds the lock."""
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name="easel-models", daemon=True)
-            self._thread.start()
-        self._waiting.put(work)
-
-    def _work(self) -> None:
-        while (work := self._waiting.get()) is not None and not self._closing:
-            try:
-                work()
-            except Exception:  # a border: whatever is wrong with one file must not end the reading of others
-                log.exception("Something about the models could not be found out.")
-
     def _hash(self, path: Path) -> None:
         with contextlib.suppress(UserError):  # gone or changing: whoever looks at it again is told
-            if self._hashes.known(path) is None:
-                self._hashes.sha256(path)
-                with self._lock:
-                    for kind in KINDS:
-                        self._known.pop((kind, path), None)
-                self._forget()
-        self._changed(id_of(path))
+            self._hashes.sha256(path, check=self._check_open)
+        self._look_again_at(id_of(path))
+
+    def _check_open(self) -> None:
+        if self._hashing.closing:
+            raise UserError("The program ends.")
 
 
 def _entry(kind: str, model: ModelFile, names: Names) -> Entry:
