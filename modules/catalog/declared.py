@@ -69,13 +69,15 @@ class Recommended(_Part):
 
 
 class Declared(_Part):
-    """Facts declared by one file. `native_size` in pixels; `zero_terminal_snr`: trained from pure noise on; None and
-    absent parts: the family's rule. `use_ema`: of a UNet whose weights are there twice, the smoothed ones are taken.
+    """Facts declared by one file. `native_size` in pixels; `zero_terminal_snr`: trained from pure noise on;
+    `flow_shift`: a flow model's; None and absent parts: the family's rule. `use_ema`: of a UNet whose weights are there
+    twice, the smoothed ones are taken.
     """
 
     native_size: Annotated[int, Field(ge=8, le=8192, multiple_of=8)] | None = None
     prediction_type: Literal["epsilon", "v_prediction"] | None = None
     zero_terminal_snr: bool | None = None
+    flow_shift: Annotated[float, Field(gt=0, le=100)] | None = None
     use_ema: bool = False
     unet: UnetFacts = UnetFacts()
     vae: VaeFacts = VaeFacts()

@@ -39,7 +39,8 @@ TOLD = (
 OTHER_KEYS = {"Model hash", "VAE hash", *TOLD}  # written beside the parameters' own
 # A1111's order. Whatever else is written follows in the order of its declaration.
 ORDER = (
-    *("Steps", "Sampler", "Schedule type", "CFG scale", "Image CFG scale", "Seed", "Face restoration", "Size"),
+    *("Steps", "Sampler", "Schedule type", "CFG scale", "Distilled CFG Scale", "Image CFG scale"),
+    *("Seed", "Face restoration", "Size"),
     *("Model hash", "Model", "FP8 weight", "VAE hash", "VAE"),
     *("Variation seed", "Variation seed strength", "Seed resize from"),
     *("Denoising strength", "Conditional mask weight", "Clip skip", "ENSD"),

@@ -22,6 +22,12 @@ def with_channels(conditioning: Conditioning, channels: Tensor) -> Mapping[str, 
     return {**named, CHANNELS: channels}
 
 
+def with_guidance(conditioning: Conditioning, scale: float) -> Mapping[str, Tensor]:
+    """A conditioning that tells the network a guidance scale."""
+    named = conditioning if isinstance(conditioning, Mapping) else {TEXT: conditioning}
+    return {**named, GUIDANCE: torch.full((1,), scale, device=named[TEXT].device)}
+
+
 def concatenating(network: Network) -> Network:
     """The network, given the channels of its conditioning after the latents'."""
 

@@ -10,7 +10,7 @@ from torch.nn.functional import interpolate
 
 from ..core.errors import UserError
 from ..core.request import GenerationRequest
-from ..diffusion.channels import with_channels
+from ..diffusion.channels import with_channels, with_guidance
 from ..diffusion.denoiser import Conditioning
 from ..diffusion.guidance import Conditional
 from ..imaging.resize import lanczos
@@ -45,12 +45,16 @@ def extra_channels(run: Run, model: Model, height: int, width: int) -> Tensor | 
 def seeing(
     conditionals: list[Conditional], unconditional: Conditioning, channels: Tensor | None, run: Run, model: Model
 ) -> tuple[list[Conditional], Conditioning]:
-    """The conditionings with what the model sees beside the latents.
+    """The conditionings with what the model sees beside the latents, and the guidance scale if it is told one.
 
     A model that edits by instruction is steered toward the text and toward the picture, each with its own scale:
     Brooks et al. 2022, "InstructPix2Pix", equation 3. In terms of one guidance with scale s that is one more
     conditional, without text but with the picture, and an unconditional that sees nothing.
     """
+    if model.weights.distilled_guidance:
+        scale = _told_scale(run)
+        conditionals = [Conditional(with_guidance(one.conditioning, scale), one.weight) for one in conditionals]
+        unconditional = with_guidance(unconditional, scale)
     if channels is None:
         return conditionals, unconditional
     seen = [Conditional(with_channels(one.conditioning, channels), one.weight) for one in conditionals]
@@ -63,6 +67,16 @@ def seeing(
     share = picture_scale / scale - sum(one.weight for one in seen)
     picture_alone = Conditional(with_channels(unconditional, channels), share)
     return [*seen, picture_alone], with_channels(unconditional, torch.zeros_like(channels))
+
+
+def _told_scale(run: Run) -> float:
+    """The guidance scale for a distilled model, which is noted; of a second pass, if it has its own."""
+    request, second = run.request, run.first_pass is not None
+    if not second:
+        run.notes["Distilled CFG Scale"] = request.distilled_cfg_scale
+    elif request.hr_distilled_cfg:
+        run.notes["Hires Distilled CFG Scale"] = request.hr_distilled_cfg
+    return request.distilled_cfg_scale
 
 
 def _masked_picture(

@@ -15,7 +15,7 @@ from .finish import finish
 from .hires import first_latents, other_checkpoint, second_run, second_start, second_steps
 from .model import Model
 from .original import original_of
-from .refine import beside, refines_here
+from .refine import beside, check_refiner, refines_here
 from .run import Batch, Run
 from .sample import Previews, sample
 from .start import Start, starting_latents
@@ -76,6 +76,7 @@ def _sample(
 
     def refiner() -> tuple[Conditioning, Model]:
         last = beside(run, run.request.refiner_checkpoint, "Refiner") or model
+        check_refiner(model, last)
         return encoder.encode(run, batch, last, hooks), last
 
     conditioning = encoder.encode(run, batch, model, hooks)

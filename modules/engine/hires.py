@@ -57,6 +57,8 @@ def second_run(run: Run, batch: Batch) -> tuple[Run, Batch]:
         changes["schedule"] = request.hr_scheduler
     if request.hr_cfg:
         changes["cfg_scale"] = request.hr_cfg
+    if request.hr_distilled_cfg:
+        changes["distilled_cfg_scale"] = request.hr_distilled_cfg
     second = replace(run, request=request.model_copy(update=changes), channels={}, first_pass=request)
     second.pictures, second.steps_before, second.steps_after = run.pictures, request.steps, 0
     if request.firstpass_image:

@@ -14,7 +14,8 @@ from ..catalog.scan import ModelFile
 from ..core.request import GenerationRequest
 from ..core.sections.sampler import ZERO_TERMINAL_SNR
 from ..diffusion.channels import concatenating
-from ..diffusion.denoiser import EpsDenoiser, ModelSigmas, denoiser_for
+from ..diffusion.denoiser import FLOW, EpsDenoiser, ModelSigmas, denoiser_for
+from ..diffusion.flow import FlowSigmas
 from ..weights.weights import Weights
 
 INPAINTING, EDITING = "inpainting", "pix2pix"
@@ -24,7 +25,7 @@ INPAINTING, EDITING = "inpainting", "pix2pix"
 class Model:
     """`file` and `vae` say what was loaded (`vae` None: the checkpoint's own); hashes are computed behind the first
     picture, since a full-size file takes seconds. `told`: what was said of it beside, see `told_beside`.
-    `zero_terminal_snr`: its noise levels go up to pure noise.
+    `zero_terminal_snr`: its noise levels go up to pure noise. `flow_shift`: a flow model's, 0 for its own.
     """
 
     weights: Weights
@@ -34,6 +35,7 @@ class Model:
     vae_hash: Future[str] | None
     told: str = ""
     zero_terminal_snr: bool = False
+    flow_shift: float = 0.0
 
     @property
     def text_state(self) -> Hashable:
@@ -42,12 +44,22 @@ class Model:
 
     def scheduled(self, request: GenerationRequest) -> Model:
         """The same model on the noise levels that the request wants, else those that the file declares."""
-        wanted = request.sd_noise_schedule == ZERO_TERMINAL_SNR or bool(self.weights.declared.zero_terminal_snr)
-        return self if wanted == self.zero_terminal_snr else replace(self, zero_terminal_snr=wanted)
+        zero = request.sd_noise_schedule == ZERO_TERMINAL_SNR or bool(self.weights.declared.zero_terminal_snr)
+        if (zero, request.flow_shift) == (self.zero_terminal_snr, self.flow_shift):
+            return self
+        return replace(self, zero_terminal_snr=zero, flow_shift=request.flow_shift)
+
+    @property
+    def is_flow(self) -> bool:
+        return self.weights.prediction == FLOW
 
     @cached_property
     def sigmas(self) -> ModelSigmas:
         family = self.weights.family
+        if self.is_flow:
+            guided = self.weights.distilled_guidance and family.guided_flow_shift
+            shift = self.flow_shift or self.weights.declared.flow_shift or guided or family.flow_shift
+            return FlowSigmas(shift, family.training_steps, family.flow_schedule)
         return ModelSigmas.scaled_linear(*family.betas, family.training_steps, zero_terminal_snr=self.zero_terminal_snr)
 
     @cached_property
@@ -57,6 +69,8 @@ class Model:
     @property
     def extra_channels(self) -> int:
         """How many channels the UNet is given beside the noisy latents: 0 for most."""
+        if self.is_flow:
+            return 0
         return self.weights.unet.config.in_channels - self.weights.latent_channels
 
     @property

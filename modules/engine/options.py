@@ -80,6 +80,8 @@ def levels_of(run: Run, entry: Entry, steps: int, model: Model) -> Tensor:
     if not run.request.custom_sigmas.strip() and resolved(entry, run.request.schedule, model.sigmas).name == "Beta":
         _noted(run, "beta_dist_alpha")
         _noted(run, "beta_dist_beta")
+    if model.is_flow:
+        _noted(run, "flow_shift")
     return whole_schedule(run.request, entry, steps, model.sigmas, model.weights.family.id)
 
 

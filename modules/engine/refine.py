@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from torch import Tensor
 
+from ..core.errors import UserError
 from ..core.request import GenerationRequest
 from ..diffusion.denoiser import ModelSigmas
 from .model import Model
@@ -35,6 +36,17 @@ def refines_here(request: GenerationRequest, *, second_pass: bool) -> bool:
     if not request.refines or not request.enable_hr:
         return request.refines
     return request.hires_fix_refiner_pass in ("both passes", "second pass" if second_pass else "first pass")
+
+
+def check_refiner(first: Model, last: Model) -> None:
+    """Raises UserError when the second model cannot go on with the latents of the first."""
+    ours, theirs = first.weights.family, last.weights.family
+    if ours.id != theirs.id and (first.is_flow or last.is_flow):
+        raise UserError(
+            f"{last.file.name} ({theirs.name}) cannot finish what {first.file.name} ({ours.name}) began: their latents "
+            "are not alike.",
+            hint=f"Choose a refiner of the family {ours.name}, or hires fix with a checkpoint of its own.",
+        )
 
 
 def beside(run: Run, checkpoint: str, key: str) -> Model | None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from ..core.errors import UserError
 from ..core.registry import Entry
 from ..core.sections.guidance import APG, CFG_ZERO
 from ..diffusion.guiding import Fitting, Perturbing, Projecting, Rescaling, Skipping, expected_calls
@@ -40,6 +41,11 @@ def rules_of(run: Run, entry: Entry, model: Model, levels: list[float]) -> list[
     if request.cfg_rescale:
         rules.append(Rescaling(request.cfg_rescale, model.weights.prediction))
     if request.pag_scale:
+        if model.is_flow:
+            raise UserError(
+                f"PAG scale needs a UNet; {model.weights.family.name} has a transformer, which has no middle block.",
+                hint="Set the PAG scale to 0.",
+            )
         rules.append(Perturbing(request.pag_scale, model.denoiser, partial(blinded_middle, model.weights.unet)))
     return rules
 

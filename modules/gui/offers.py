@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from ..catalog.families import is_flow, is_told_guidance
 from ..core.params import Param
 from ..core.scripts import SCRIPTS
 from ..core.sections.extras import NO_UPSCALER, ONLY_WITH
@@ -33,6 +34,7 @@ def offers(studio: Studio, params: Iterable[Param]) -> dict[str, dict[str, Any]]
     abilities = studio.abilities()
     applies = {**ONLY_WITH, **(abilities.applies if abilities else {})}
     with_upscaler = tuple(lists["upscalers"][1:])
+    applies |= _only_with_checkpoints(studio)
     applies["extras_upscaler_2_visibility"] = ("upscaler_2", with_upscaler)
     applies |= dict.fromkeys(("restorer_visibility", "upscale_first"), ("restorer", with_upscaler))
     found: dict[str, dict[str, Any]] = {}
@@ -44,6 +46,15 @@ def offers(studio: Studio, params: Iterable[Param]) -> dict[str, dict[str, Any]]
         if param.name in applies:
             found[param.name]["only"] = applies[param.name]
     return found
+
+
+def _only_with_checkpoints(studio: Studio) -> dict[str, tuple[str, tuple[str, ...]]]:
+    """Fields that only some checkpoints heed, and what requests call these."""
+    usable = [model for model in studio.models() if not model.problem]
+    told = _usable(studio, (model for model in usable if is_told_guidance(model.family_id, model.variant)))
+    flowing = _usable(studio, (model for model in usable if is_flow(model.family_id)))
+    guided = dict.fromkeys(("distilled_cfg_scale", "hr_distilled_cfg"), ("checkpoint", told))
+    return {**guided, "flow_shift": ("checkpoint", flowing)}
 
 
 def choice_lists(studio: Studio) -> dict[str, tuple[str, ...]]:

@@ -158,6 +158,18 @@ class Hires(BaseModel):
         tabs=HIRES_TABS,
         help="CFG scale of the second pass. 0: that of the first.",
     )
+    hr_distilled_cfg: float = param(
+        0.0,
+        ge=0,
+        le=100,
+        slider=(0, 30, 0.1),
+        label="Hires Distilled CFG Scale",
+        written="noted",
+        needs="enable_hr",
+        group="hires",
+        tabs=HIRES_TABS,
+        help="Distilled CFG Scale of the second pass. 0: that of the first.",
+    )
 
     @property
     def resizes_hires(self) -> bool:

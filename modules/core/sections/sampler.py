@@ -156,6 +156,17 @@ class SamplerOptions(BaseModel):
         help="Zero Terminal SNR starts from pure noise, for models that predict v and were trained so. Default does "
         "that where the checkpoint, or the .yaml beside it, says so.",
     )
+    flow_shift: float = param(
+        0.0,
+        ge=0,
+        le=100,
+        slider=(0, 12, 0.05),
+        label="Shift",
+        written="noted",
+        group="sampler",
+        help="How much longer flow models (SD 3, FLUX) stay at high noise levels. 0: the model's own, 3 for SD 3, 3.16 "
+        "for FLUX dev, 1 for schnell. Larger pictures want more.",
+    )
     sgm_noise_multiplier: bool = param(
         False,
         label="SGM noise multiplier",

@@ -44,3 +44,13 @@ class Sampling(BaseModel):
         group="sampling",
         help="How strongly the picture follows the prompt. At 1 the negative prompt has no effect.",
     )
+    distilled_cfg_scale: float = param(
+        3.5,
+        ge=0,
+        le=100,
+        slider=(1, 30, 0.1),
+        label="Distilled CFG Scale",
+        written="noted",
+        group="sampling",
+        help="The guidance scale that FLUX dev and its like are told, which costs nothing. They want a CFG scale of 1.",
+    )

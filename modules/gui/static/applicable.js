@@ -1,4 +1,4 @@
-// Hides the fields that the chosen sampler or schedule does not heed.
+// Hides the fields that the chosen sampler, schedule or checkpoint does not heed.
 import { changes, form } from "./values.js";
 
 const ANY = ["Automatic", undefined];

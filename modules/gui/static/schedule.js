@@ -9,7 +9,7 @@ const EDGE = 6;
 const PATIENCE = 250;
 const SHAPING = [
   ...["steps", "sampler", "schedule", "sigma_min", "sigma_max", "rho", "beta_dist_alpha", "beta_dist_beta"],
-  ...["always_discard_next_to_last_sigma", "custom_sigmas"],
+  ...["always_discard_next_to_last_sigma", "custom_sigmas", "flow_shift"],
 ];
 
 function svg(name, attributes) {
