@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -19,6 +19,8 @@ from typing import Any, BinaryIO
 from ..core.errors import UserError
 
 LONGEST_HEADER = 100_000_000  # bytes; the same bound as the safetensors library's
+MOST_MARKS = 4_000_000  # brackets and commas in it: what is read of these takes some hundred megabytes
+MOST_TENSORS, MOST_AXES, LONGEST_NAME = 100_000, 64, 1000  # many times what the largest models have
 
 BITS = {"BOOL": 8, "U8": 8, "I8": 8, "F8_E4M3": 8, "F8_E5M2": 8, "F8_E8M0": 8, "F4": 4, "F6_E2M3": 6, "F6_E3M2": 6}
 BITS |= {"U16": 16, "I16": 16, "F16": 16, "BF16": 16, "U32": 32, "I32": 32, "F32": 32}
@@ -139,13 +141,27 @@ def _refuse_foreign(path: Path, start: bytes) -> None:
 
 
 def _parse(path: Path, text: bytes) -> dict[str, Any]:
+    if sum(text.count(mark) for mark in (b"[", b"{", b",")) > MOST_MARKS:
+        raise _damaged(path, "its header has more parts than any model's")
     try:
         content = json.loads(text, object_pairs_hook=_without_repeats)
     except (ValueError, RecursionError) as error:  # ValueError covers JSON, UTF-8, repeated names and endless numbers
         raise _damaged(path, f"its header is not readable ({_short(error)})") from error
     if not isinstance(content, dict):
         raise _damaged(path, "its header is not a table of tensors")
+    if len(content) > MOST_TENSORS or not all(is_tensor_name(name) for name in content):
+        raise _damaged(path, "its header has more or longer names than any model's, or such as are no text")
     return content
+
+
+def is_tensor_name(name: str) -> bool:
+    """Whether a name may be listed and stored: of a length that models have, and Unicode as others write it."""
+    return len(name) <= LONGEST_NAME and is_text(name)
+
+
+def is_text(text: str) -> bool:
+    """Whether it can be written: JSON, pickles and names of files can hold halves of characters."""
+    return text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -158,6 +174,8 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _checked_metadata(path: Path, metadata: Any) -> dict[str, str]:
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
         raise _damaged(path, "its metadata is not a table of texts")
+    if not all(map(is_text, (*metadata, *metadata.values()))):
+        raise _damaged(path, "its metadata is not a table of texts")
     return metadata
 
 
@@ -169,11 +187,18 @@ def _checked_entry(path: Path, name: str, value: Any) -> TensorEntry:
         raise _damaged(path, f"tensor {_short(name)} lacks dtype, shape or data_offsets") from error
     if not isinstance(dtype, str) or dtype not in BITS:
         raise _damaged(path, f"tensor {_short(name)} has the unknown type {_short(dtype)}")
-    if not isinstance(shape, list) or not all(_is_count(number) for number in (*shape, begin, end)):
+    if isinstance(shape, list) and len(shape) > MOST_AXES:
+        raise _damaged(path, f"tensor {_short(name)} has {len(shape):,} axes")
+    if not isinstance(shape, list) or not is_shape(shape) or not (_is_count(begin) and _is_count(end)):
         raise _damaged(path, f"tensor {_short(name)} has a shape or a place that is not made of whole numbers")
     if (end - begin) * 8 != prod(shape) * BITS[dtype]:
         raise _damaged(path, f"tensor {_short(name)} has {end - begin:,} bytes, which is not what its shape needs")
     return TensorEntry(dtype, tuple(shape), begin, end)
+
+
+def is_shape(sizes: Sequence[Any]) -> bool:
+    """Whether these are the sizes of a tensor that can be counted, an empty one too."""
+    return len(sizes) <= MOST_AXES and all(map(_is_count, sizes)) and prod(max(1, size) for size in sizes) < 2**63
 
 
 def _is_count(number: Any) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 from ..core.errors import UserError
 from .hashing import HashCache
 from .open import read_tensors
-from .scan import SUFFIXES, model_files
+from .scan import SUFFIXES, model_files, walked
 
 ALIAS, OWN_HASH = "ss_output_name", "sshs_model_hash"  # what kohya's scripts write into the metadata
 SHORT = 12  # hex digits by which A1111 names a LoRA or an embedding
@@ -82,13 +81,9 @@ class LoraShelf:
 
 
 def embedding_files(folders: Sequence[Path]) -> Iterator[Path]:
-    """The files in some folders and below that may hold an embedding."""
-    for folder in folders:
-        for root, inner, names in os.walk(folder, followlinks=True):
-            inner[:] = sorted(name for name in inner if not name.startswith("."))
-            for name in sorted(names):
-                if is_embedding_name(path := Path(root, name)) and not name.startswith("."):
-                    yield path
+    """The files in some folders and below that may hold an embedding; no pipes, and no links to what is gone."""
+    for _, root, _, names in walked(folders):
+        yield from (path for name in names if is_embedding_name(path := root / name) and path.is_file())
 
 
 def is_embedding_name(path: Path) -> bool:

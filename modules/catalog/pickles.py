@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from ..core.errors import UserError
-from .header import BITS, DOWNLOAD_AGAIN, Header, TensorEntry
+from .header import BITS, DOWNLOAD_AGAIN, MOST_TENSORS, Header, TensorEntry, is_shape, is_tensor_name
 
 SUFFIXES = (".ckpt", ".pt", ".pth", ".bin")
 LONGEST_PROGRAM = 64 << 20  # bytes of data.pkl; a checkpoint's has less than one
@@ -137,14 +137,21 @@ def read_pickle_header(path: Path) -> Header:
     UserError, naming the file: when it asks for anything but tensors (naming what), or is damaged or foreign.
     """
     try:
-        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
+        with path.open("rb") as file, _archive(path, file) as archive:
             members = _members(path, file, archive)
             content = _run(path, archive, members)
-    except zipfile.BadZipFile as error:
-        raise refused(path, "it is not the zip archive that PyTorch writes since version 1.6") from error
     except OSError as error:
         raise UserError(f"{path.name} cannot be read: {error.strerror}.", hint="Check its permissions.") from error
     return header_of(path, content, members)
+
+
+def _archive(path: Path, file: BinaryIO) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(file)
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:  # what a malformed directory can raise is not listed anywhere
+        raise refused(path, "it is not the zip archive that PyTorch writes since version 1.6") from error
 
 
 def header_of(path: Path, content: Any, members: Mapping[str, tuple[int, int]]) -> Header:
@@ -157,6 +164,8 @@ def header_of(path: Path, content: Any, members: Mapping[str, tuple[int, int]]) 
         raise refused(path, "its tensors do not fit their numbers") from error
     if not found:
         raise refused(path, "it holds no tensors by name")
+    if len(found) > MOST_TENSORS or not all(is_tensor_name(name) for name in found):
+        raise refused(path, "it has more or longer names than any model, or such as are no text")
     return Header(path, dict(sorted(found.items(), key=lambda item: item[1].begin)), {}, 0)
 
 
@@ -167,8 +176,13 @@ def _members(path: Path, file: BinaryIO, archive: zipfile.ZipFile) -> dict[str, 
         raise refused(path, f"it has {len(infos):,} members")
     end, places = path.stat().st_size, {}
     for info in infos:
+        name = info.filename.partition("/")[2]
+        if name in places:
+            raise refused(path, f"it has two members {name}")
         if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size:
             raise refused(path, "its members are compressed, which PyTorch's never are")
+        if info.header_offset >= end:
+            raise refused(path, "it is truncated")
         file.seek(info.header_offset)
         local = file.read(30)
         if len(local) < 30:
@@ -176,7 +190,7 @@ def _members(path: Path, file: BinaryIO, archive: zipfile.ZipFile) -> dict[str, 
         begin = info.header_offset + 30 + sum(struct.unpack("<HH", local[26:30]))
         if begin + info.file_size > end:
             raise refused(path, "it is truncated")
-        places[info.filename.partition("/")[2]] = (begin, begin + info.file_size)
+        places[name] = (begin, begin + info.file_size)
     return places
 
 
@@ -239,11 +253,10 @@ def _items(content: Any) -> list[tuple[Any, Any]]:
 
 def _entry(tensor: _Tensor, members: Mapping[str, tuple[int, int]]) -> TensorEntry:
     """Where the tensor's numbers lie. Raises ValueError when they are not there, or not one after the other."""
+    if not (is_shape(tensor.shape) and is_shape((tensor.offset,)) and len(tensor.shape) == len(tensor.stride)):
+        raise ValueError("not a shape")
     begin, end = members[f"data/{tensor.storage.key}"]
     width = BITS[tensor.dtype] // 8
-    numbers = (tensor.offset, *tensor.shape, *tensor.stride)
-    if not all(type(number) is int and number >= 0 for number in numbers) or len(tensor.shape) != len(tensor.stride):
-        raise ValueError("not a shape")
     expected = tuple(prod(tensor.shape[axis + 1 :]) for axis in range(len(tensor.shape)))
     if any(
         size > 1 and stride != wanted

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -15,13 +16,17 @@ from .detect import PAINTING
 from .families import FAMILIES
 from .folders import folder_stamp, found_in_folder, is_diffusers_folder
 from .hashing import SHORT, HashCache, short_hash
+from .header import is_text
 from .open import read_tensors
 from .pickles import SUFFIXES as PICKLES
 from .recognise import EDITION, Found, Recognised, found_in, with_everything
 
+log = logging.getLogger("easel.catalog")
+
 SUFFIXES = (".safetensors", *PICKLES)
 FOLDERS = {"LoRA": "models/Lora", "VAE": "models/VAE", "embedding": "embeddings", "upscaler": "models/ESRGAN"}
 FOLDERS |= {"ControlNet": "models/ControlNet", "checkpoint": "models/Stable-diffusion"}
+FOLDERS["text encoder"] = "models/text_encoder"
 
 UPSCALER_FOLDERS = ("ESRGAN", "RealESRGAN", "BSRGAN", "SwinIR", "ScuNET", "DAT", "HAT", "upscale_models")
 # What A1111 calls upscalers in lists and in pictures' texts, and the files behind these names.
@@ -192,6 +197,21 @@ def model_files(directories: Iterable[Path]) -> Iterator[tuple[Path, Path]]:
     """Model files as (folder given, path), each once; folders that are named like a file too, and those in diffusers'
     layout as one. Links are followed.
     """
+    for folder, root, folders, files in walked(directories):
+        if root != folder and is_diffusers_folder(root):
+            yield folder, root
+            folders.clear()
+            continue
+        for name in (*files, *folders):
+            if name.lower().endswith(SUFFIXES):
+                yield folder, root / name
+
+
+def walked(directories: Iterable[Path]) -> Iterator[tuple[Path, Path, list[str], list[str]]]:
+    """Folders below those given, as (folder given, folder, names of the folders in it, of its files), each once however
+    links run; what is taken out of its folders is not walked through. Passes over hidden names, and over such as
+    cannot be written, which is said in the log.
+    """
     seen: set[str] = set()
     for folder in directories:
         for root, folders, files in os.walk(folder, followlinks=True):
@@ -199,14 +219,19 @@ def model_files(directories: Iterable[Path]) -> Iterator[tuple[Path, Path]]:
                 folders.clear()
                 continue
             seen.add(real)
-            if root != str(folder) and is_diffusers_folder(Path(root)):
-                yield folder, Path(root)
-                folders.clear()
-                continue
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
-            for name in (*sorted(files), *folders):
-                if name.lower().endswith(SUFFIXES) and not name.startswith("."):
-                    yield folder, Path(root, name)
+            folders[:], shown = _shown(root, folders), _shown(root, files)
+            yield folder, Path(root), folders, shown
+
+
+def _shown(root: str, names: Iterable[str]) -> list[str]:
+    visible = sorted(name for name in names if not name.startswith("."))
+    if all(map(is_text, visible)):
+        return visible
+    odd = [name for name in visible if not is_text(name)]
+    log.warning(
+        "Passed over in %s, since their names are not UTF-8: %s. Rename them.", root, ", ".join(map(ascii, odd))
+    )
+    return [name for name in visible if is_text(name)]
 
 
 def _examine(folder: Path, path: Path, wanted: str, hashes: HashCache | None) -> ModelFile:

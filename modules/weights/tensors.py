@@ -151,8 +151,7 @@ class Mapped:
         self._header, self._files = header, _Files(header)
         for place in (place for entry in header.tensors.values() for place in entry.places):
             if len(self._files.of(place)) < header.data_start + place.end:
-                name = (place.file or header.path).name
-                raise UserError(f"{name} changed meanwhile.", hint="Try again when it is complete.")
+                raise _changed(place.file or header.path)
 
     def tensor(self, name: str) -> Tensor:
         """A tensor of the file, mapped. Raises UserError when it is of a kind of number that torch lacks."""
@@ -256,11 +255,17 @@ def _map(path: Path) -> mmap.mmap:
 
 def _view(mapping: mmap.mmap, header: Header, entry: TensorEntry) -> Tensor:
     """A tensor's numbers, flat, where they lie in the file."""
+    if len(mapping) < header.data_start + entry.end:
+        raise _changed(entry.file or header.path)
     dtype = (DTYPES | OTHER_DTYPES)[entry.dtype]
     count, begin = (entry.end - entry.begin) // dtype.itemsize, header.data_start + entry.begin
     if begin % dtype.itemsize:  # old pickles do not align their numbers
         return torch.frombuffer(bytearray(mapping[begin : header.data_start + entry.end]), dtype=dtype)
     return torch.frombuffer(mapping, dtype=dtype, count=count, offset=begin)
+
+
+def _changed(path: Path) -> UserError:
+    return UserError(f"{path.name} changed meanwhile.", hint="Try again when it is complete.")
 
 
 def _give_back(mapping: mmap.mmap, begin: int, end: int) -> None:

@@ -1,6 +1,7 @@
 """Headers of good files are read without the weights; every bad file is refused by name, with what was found."""
 
 import json
+import os
 import struct
 import time
 
@@ -9,6 +10,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from modules.catalog.header import read_header
+from modules.catalog.open import read_tensors
 from modules.core.errors import UserError
 
 ENTRY = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
@@ -160,10 +162,28 @@ def test_a_number_of_100000_digits_is_refused(tmp_path):
         ({"w": ENTRY, "v": ENTRY}, "overlaps"),
         ({"__metadata__": {"a": 1}, "w": ENTRY}, "metadata is not a table of texts"),
         ({"__metadata__": [], "w": ENTRY}, "metadata is not a table of texts"),
+        ({"__metadata__": {"a": "\ud800"}, "w": ENTRY}, "metadata is not a table of texts"),
+        ({"\ud800": ENTRY}, "such as are no text"),
+        ({"w" * 1001: ENTRY}, "longer names than any model's"),
+        ({"w": {**ENTRY, "shape": [1] * 65}}, "has 65 axes"),
+        ({"w": {**ENTRY, "shape": [2**62] * 100_000}}, "has 100,000 axes"),
+        ({"w": {**ENTRY, "shape": [0, 2**62, 2**62], "data_offsets": [0, 0]}}, "not made of whole numbers"),
+        (b'{"w": [' + b"[]," * 4_000_000 + b"[]]}", "more parts than any model's"),
     ],
 )
 def test_an_inconsistent_header_is_refused(tmp_path, header, problem):
     assert problem in refusal(write(tmp_path / "a.safetensors", header, bytes(8)))
+
+
+@pytest.mark.parametrize("ending", ["safetensors", "ckpt"])
+def test_what_could_be_read_without_end_is_not_opened(tmp_path, ending):
+    pipe, device, loop = (tmp_path / f"{name}.{ending}" for name in ("pipe", "device", "loop"))
+    os.mkfifo(pipe)
+    device.symlink_to("/dev/zero")
+    loop.symlink_to(loop)
+    for path, said in ((pipe, "a pipe or a device"), (device, "a pipe or a device"), (loop, "cannot be read")):
+        with pytest.raises(UserError, match=rf"{path.name}.*{said}"):
+            read_tensors(path)
 
 
 def test_trailing_bytes_are_refused(tmp_path):

@@ -4,12 +4,14 @@ import json
 import os
 import pickle
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
 from modules.catalog.hashing import HashCache
+from modules.catalog.networks import embedding_files
 from modules.catalog.scan import examine, find, scan, scan_vaes, vae_for, with_hash
 from modules.core.errors import UserError
 from tests.toy import toy_shapes, under, vae_shapes, write_random, write_toy_checkpoint
@@ -193,3 +195,21 @@ def test_nothing_is_found_in_an_empty_list(wanted):
 def test_an_empty_name_means_no_model(folder):
     with pytest.raises(UserError):
         find(scan([folder]), " ")
+
+
+def test_links_in_circles_are_walked_through_once(tmp_path):
+    for name in ("one", "other"):
+        (tmp_path / name).symlink_to(tmp_path, target_is_directory=True)
+        (tmp_path / f"{name}.pt").symlink_to(tmp_path / f"{'other' if name == 'one' else 'one'}.pt")
+        (tmp_path / f"{name}.safetensors").touch()
+    os.mkfifo(tmp_path / "pipe.png")
+    assert [model.label for model in scan([tmp_path])] == ["one.pt", "one.safetensors", "other.pt", "other.safetensors"]
+    assert [path.name for path in embedding_files([tmp_path])] == ["one.safetensors", "other.safetensors"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names are Unicode")
+def test_a_name_that_is_no_text_is_said_and_hides_no_other(tmp_path, caplog):
+    (tmp_path / "good.safetensors").touch()
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/bad\xff.safetensors")).touch()
+    assert [model.label for model in scan([tmp_path])] == ["good.safetensors"]
+    assert r"bad\udcff.safetensors" in caplog.text
