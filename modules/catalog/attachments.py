@@ -64,7 +64,7 @@ def _is_convolution(name: str, shape: tuple[int, ...]) -> bool:
 
 
 def _lora_family(shapes: Shapes) -> str:
-    if any("double_blocks" in name or "single_transformer_blocks" in name for name in shapes):
+    if any(mark in name for name in shapes for mark in ("double_blocks", "single_blocks", "single_transformer_blocks")):
         return "flux"
     if any("joint_blocks" in name for name in shapes):
         return "sd3"

@@ -20,6 +20,7 @@ from ..core.errors import UserError
 from ..imaging.embedded import embedded_table
 from ..text.chunks import ROOM, Chunk
 from ..text.words import NO_WORDS, Vocabulary, Word
+from .reading import CLIP
 from .tensors import identity, read_all
 
 if TYPE_CHECKING:
@@ -39,6 +40,9 @@ class Embedding:
 
     def misfit(self, weights: Weights) -> str:
         """Why the loaded model cannot use it, in a sentence; "" when it can."""
+        if weights.readers[0].name != CLIP:
+            family = weights.family.name
+            return f"The embedding {self.word.name} is left out: it is for CLIP, but {family} reads prompts with T5."
         encoders = _encoders(weights)
         widths = {name: encoder.embedding_dim for name, encoder in encoders.items()}
         own = {name: vectors.shape[1] for name, vectors in self.vectors.items()}
@@ -145,12 +149,11 @@ def _placing(placed: list[tuple[int, Tensor]]) -> Any:
 
 def _encoders(weights: Weights) -> dict[str, nn.Embedding]:
     """The layers that turn tokens into vectors, by the names that SDXL's embeddings give the encoders."""
-    both = getattr(weights.text_encoder, "large", None)
-    if both is None:
-        return {ONLY: weights.text_encoder.embeddings.token_embedding}
-    found = {LARGE: both.clip.embeddings.token_embedding}
-    small = weights.text_encoder.small
-    return found if small is None else {SMALL: small.embeddings.token_embedding, **found}
+    encoders = weights.text_encoder
+    if not hasattr(encoders, "small"):
+        return {ONLY: encoders.embeddings.token_embedding}
+    found = {} if encoders.small is None else {SMALL: encoders.small.embeddings.token_embedding}
+    return found if encoders.large is None else {**found, LARGE: encoders.large.clip.embeddings.token_embedding}
 
 
 def _of_tensors(path: Path) -> dict[str, Tensor]:

@@ -14,6 +14,8 @@ from .emphasis import Reading, States
 if TYPE_CHECKING:
     from .weights import Weights
 
+CLIP, T5 = "CLIP", "T5"  # names of readers
+
 
 class Reader(NamedTuple):
     """`chunks(pieces, comma_backtrack)`: what it reads at once, one chunk after another; at least one.
@@ -31,7 +33,7 @@ def clip_reader(weights: Weights) -> Reader:
     def chunks(pieces: Sequence[Piece], comma_backtrack: int) -> list[Chunk]:
         return chunk(pieces, comma_backtrack, vocabulary=weights.taught.vocabulary)
 
-    return Reader("CLIP", chunks, weights.states)
+    return Reader(CLIP, chunks, weights.states)
 
 
 def t5_reader(weights: Weights) -> Reader:
@@ -45,4 +47,4 @@ def t5_reader(weights: Weights) -> Reader:
         tokens = torch.tensor([one.tokens], device=weights.device)
         return States((weights.text_encoder.t5(tokens).last_hidden_state[0],))
 
-    return Reader("T5", chunks, states)
+    return Reader(T5, chunks, states)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from modules.weights.embeddings import EmbeddingShelf, read_embedding
 from modules.weights.emphasis import Reading
 from modules.weights.load import load_checkpoint
 from modules.weights.weights import Weights
+from tests import flow_models
 from tests.embedded import in_pixels, in_text, table_of
 from tests.open_clip import sd2_shapes, sdxl_shapes
 from tests.toy import write_random
@@ -115,9 +117,16 @@ def test_vectors_that_are_tokens_own_are_read_as_those_tokens(toy: Path, tmp_pat
     assert not any(layer._forward_hooks)
 
 
-@pytest.mark.parametrize("shapes", [sd2_shapes, sdxl_shapes], ids=["SD 2", "SDXL"])
+SD3 = partial(flow_models.all_in_one, flow_models.SD3_MEDIUM, "clip_l", "clip_g")
+
+
+@pytest.mark.parametrize("shapes", [sd2_shapes, sdxl_shapes, SD3], ids=["SD 2", "SDXL", "SD 3"])
 def test_the_other_families_read_words_too(shapes: object, tmp_path: Path) -> None:
-    weights = load_checkpoint(write_random(tmp_path / "model.safetensors", shapes()))
+    weights = load_checkpoint(
+        write_random(
+            tmp_path / "model.safetensors", shapes(), metadata=flow_models.ARCHITECTURE if shapes is SD3 else None
+        )
+    )
     encoder = weights.text_encoder
     if hasattr(encoder, "large"):
         layers = {"clip_l": encoder.small, "clip_g": encoder.large.clip}
@@ -129,6 +138,17 @@ def test_the_other_families_read_words_too(shapes: object, tmp_path: Path) -> No
     EmbeddingShelf([tmp_path / "embeddings"]).teach(weights)
     for one, other in zip(states(weights, "a pair at night"), states(weights, "a red house at night"), strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=1e-5)
+
+
+def test_flux_is_taught_no_words_and_says_why(tmp_path: Path) -> None:
+    flow_models.write_tokenizer(tmp_path)
+    shapes = flow_models.all_in_one(flow_models.SCHNELL, "clip_l", "t5xxl")
+    weights = load_checkpoint(write_random(tmp_path / "flux.safetensors", shapes, metadata=flow_models.ARCHITECTURE))
+    (tmp_path / "embeddings").mkdir()
+    save_file({"clip_l": torch.zeros(1, flow_models.SMALL)}, tmp_path / "embeddings" / "word.safetensors")
+    taught = EmbeddingShelf([tmp_path / "embeddings"]).teach(weights)
+    sentence = "The embedding word is left out: it is for CLIP, but FLUX reads prompts with T5."
+    assert not taught.embeddings and list(taught.reasons.values()) == [sentence]
 
 
 def test_what_does_not_fit_is_named_with_both_widths(toy: Path, tmp_path: Path) -> None:

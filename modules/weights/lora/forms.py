@@ -34,6 +34,9 @@ ENDINGS: Mapping[str, str] = {
     ".weight": "weight",
 }
 DECOMPOSED = frozenset({"dora_scale", "magnitude"})
+# The parts by which a change of some rows alone is told from that of others, and those that all rows share.
+ROWS = frozenset({"up", "w1_a", "w2_a", "kr_w1", "kr_w1_a", "diff", "diff_b"})
+COLUMNS = frozenset({"down", "w1_b", "w2_b", "kr_w1_b", "kr_w2", "kr_w2_a", "kr_w2_b"})
 BIASES = frozenset({"diff_b", "b_norm"})
 
 
@@ -62,6 +65,20 @@ class Change:
     def of_bias(self) -> Tensor | None:
         """The change of the layer's bias, float32."""
         return next((self.part(name) for name in BIASES if name in self.parts), None)
+
+    def of_rows(self, part: int, parts: int, span: int) -> Change:
+        """The change of `span` of `parts` equal blocks of rows, from the `part`-th on. Raises ValueError when it cannot
+        be cut so.
+        """
+        if not self.parts.keys() <= ROWS | COLUMNS:
+            raise ValueError(f"a change made of {', '.join(self.parts)} depends on all rows")
+        cut = dict(self.parts)
+        for name in ROWS & self.parts.keys():
+            size, rest = divmod(len(self.parts[name]), parts)
+            if rest:
+                raise ValueError(f"{len(self.parts[name])} rows are not {parts} blocks")
+            cut[name] = self.parts[name][part * size : (part + span) * size]
+        return replace(self, parts=cut)
 
     def on(self, device: torch.device | str) -> Change:
         """The same change with its tensors on a device; "meta" for their shapes alone."""

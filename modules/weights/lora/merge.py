@@ -16,7 +16,7 @@ from ..prepared import set_weight
 from ..weights import Weights
 from .file import LoraFile
 from .forms import Change
-from .merged import Dose, Fit, Layer
+from .merged import Dose, Fit, Layer, Place
 from .spelling import layers_by_spelling
 
 
@@ -72,10 +72,11 @@ def planned(weights: Weights, wanted: Sequence[Wanted]) -> tuple[Plan, Recipes, 
     for one in wanted:
         fit = _fit(weights, one.file)
         remarks += [fit.remark] if fit.remark else []
-        for name, layer in fit.layers.items():
+        for name, place in ((name, place) for name, places in fit.layers.items() for place in places):
+            layer = place.layer
             factor = one.unet if layer.network == "unet" else one.text_encoder
             if factor:
-                plan.setdefault(layer, []).append(Share(one.file.changes[name], factor, one.rank))
+                plan.setdefault(layer, []).append(Share(_cut(one.file.changes[name], place), factor, one.rank))
                 recipes[layer] = (*recipes.get(layer, ()), (one.dose.path, one.dose.identity, factor, one.rank))
     return plan, recipes, remarks
 
@@ -98,11 +99,10 @@ def _found_fit(weights: Weights, file: LoraFile) -> Fit:
     if not layers:
         some = next(iter(file.changes), "none")
         return Fit({}, f"{name_of_file} changes no layer of this {family} model ({some}).")
-    for name, layer in layers.items():
-        module = getattr(weights, layer.network).get_submodule(layer.path)
-        if not _has_shape_of(file.changes[name], module):
-            shape = "x".join(map(str, module.weight.shape))
-            return Fit({}, f"{name_of_file} does not fit this {family} model: its {name} is not {shape}.")
+    for name, place in ((name, place) for name, places in layers.items() for place in places):
+        module = getattr(weights, place.layer.network).get_submodule(place.layer.path)
+        if misfit := _misfit(file.changes[name], place, module):
+            return Fit({}, f"{name_of_file} does not fit this {family} model: its {name} {misfit}.")
     missing = [name for name in file.changes if name not in layers]
     if not missing:
         return Fit(layers)
@@ -113,14 +113,26 @@ def _found_fit(weights: Weights, file: LoraFile) -> Fit:
     )
 
 
-def _has_shape_of(change: Change, module: nn.Module) -> bool:
-    """Whether the change can be added to the layer: computed with shapes alone."""
+def _cut(change: Change, place: Place) -> Change:
+    """The part of a change that belongs to one layer. Raises ValueError when it cannot be cut."""
+    return change if place.parts == place.span else change.of_rows(place.part, place.parts, place.span)
+
+
+def _misfit(change: Change, place: Place, module: nn.Module) -> str:
+    """Why the change cannot be added to the layer, computed with shapes alone; "" when it can."""
     try:
-        change.on("meta").of_weight(module.weight.to("meta"))
+        change = _cut(change.on("meta"), place)
+    except ValueError:
+        return "cannot be shared out among the layers that it is for"
+    rows, *others = module.weight.shape
+    wanted = "x".join(map(str, (rows * place.parts // place.span, *others)))
+    try:
+        change.of_weight(module.weight.to("meta"))
     except (RuntimeError, IndexError, KeyError, ValueError):
-        return False
+        return f"is not {wanted}"
     bias = change.of_bias()
-    return bias is None or (module.bias is not None and bias.shape == module.bias.shape)
+    fits = bias is None or (module.bias is not None and bias.shape == module.bias.shape)
+    return "" if fits else f"is not {wanted}"
 
 
 def _bring_to(weights: Weights, network: str, plan: Plan, recipes: Recipes) -> None:

@@ -15,6 +15,17 @@ class Layer(NamedTuple):
     path: str
 
 
+class Place(NamedTuple):
+    """Where a file's change belongs: a layer. One that a file has fused with others gets its rows of the change: `span`
+    of `parts` equal blocks, from the `part`-th on.
+    """
+
+    layer: Layer
+    part: int = 0
+    parts: int = 1
+    span: int = 1
+
+
 class Dose(NamedTuple):
     """How much of one file: `path` and `identity` tell the file with its content; factors for the text encoder and the
     UNet; `rank` keeps only the first so many ranks, None all.
@@ -29,9 +40,11 @@ class Dose(NamedTuple):
 
 @dataclass(frozen=True)
 class Fit:
-    """The layers of a model that a file changes, by the file's names for them; and what there is to remark, or ""."""
+    """The layers of a model that a file changes, by the file's names, of which each may mean several; and what there is
+    to remark, or "".
+    """
 
-    layers: Mapping[str, Layer]
+    layers: Mapping[str, tuple[Place, ...]]
     remark: str = ""
 
 
