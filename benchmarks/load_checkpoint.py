@@ -94,8 +94,8 @@ def main() -> None:
         measured: Measured = {name: [] for name in rows}
         loads = [os.getloadavg()[0]]
         for number in range(options.rounds):
-            for name, row in rows.items():
-                measured[name].append(Run(**json.loads(_run(row, path, configs))))
+            for name in _turned(list(rows), number * 2):
+                measured[name].append(Run(**json.loads(_run(rows[name], path, configs))))
                 print(f"round {number + 1}: {name}: {measured[name][-1]}", flush=True)
             loads.append(os.getloadavg()[0])
         differences = _run(Row(EQUAL, "float32"), path, configs)
@@ -103,6 +103,12 @@ def main() -> None:
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(report)
     print(report)
+
+
+def _turned(names: list[str], by: int) -> list[str]:
+    """The same in an order that begins elsewhere, so that nobody always comes after the same one."""
+    first = by % len(names)
+    return names[first:] + names[:first]
 
 
 def _rows(beside: ComfyUI | None) -> dict[str, Row]:
@@ -131,8 +137,8 @@ def _report(measured: Measured, differences: str, size: int, load: float, beside
     return f"""# Loading a full-size SD 1.5 checkpoint
 
 Made by `python -m benchmarks.load_checkpoint`. One fp16 file of {size / 1e9:.2f} GB with random weights, in the page
-cache. Every run is a fresh process with everything imported before the clock starts; rows alternate,
-{len(measured[OURS_CAST])} rounds; medians, with the least and the most in brackets.
+cache. Every run is a fresh process with everything imported before the clock starts; rows alternate, beginning
+with another in each of the {len(measured[OURS_CAST])} rounds; medians, with the least and the most in brackets.
 {packages}, Python {platform.python_version()};
 {_processor()}. Load average up to {load:.0f}: where that is far above the number of cores, other
 programs had most of the machine, and the CPU column says more than the seconds.

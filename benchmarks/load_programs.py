@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from . import comfyui
 
-# Everything imported and the file in the page cache before the clock starts. Ready means: what gives the networks has
-# returned. Afterwards one number of every page of every parameter is read, so that what was put off shows.
+# Before the clock starts everything is imported, as much memory as anybody takes was in use once (a virtual machine may
+# have lent it to others: then the first to want it back would wait), and the file is in the page cache. Ready means:
+# what gives the networks has returned. Afterwards one number of every page of every parameter is read, so that what was
+# put off shows.
 PROBE = """
 import json, sys, time
 from pathlib import Path
@@ -14,6 +16,7 @@ path, configs, dtype, flags = Path(sys.argv[1]), sys.argv[2], getattr(torch, sys
 {imports}
 def status(key):
     return int(next(line for line in open("/proc/self/status") if line.startswith(key)).split()[1]) * 1024
+torch.ones(5 << 28)
 with path.open("rb", buffering=0) as file:
     buffer = bytearray(1 << 22)
     while file.readinto(buffer):
