@@ -82,7 +82,7 @@ with torch.inference_mode():
         out = unet(latents, steps, text) if network == "unet" else vae(latents)
         times.append(time.perf_counter() - began)
     peak = int(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1]) / 2**20
-torch.save(out.float(), sys.argv[1] + f".{who}.out")
+torch.save(out.float(), f"{path}.{who}.out")
 print(json.dumps([times[0], sorted(times[1:])[calls // 2], peak]))
 """
 
