@@ -189,10 +189,13 @@ class Weights:
         that is not finite, the VAE is read again in float32, asked once more, and this is remarked.
         """
         side = tile_side(self.vae, height, width, free_memory(self.device))
+        seen = x.to(self.vae_dtype)
+        if seen.device.type == "cpu" and seen.dtype == torch.bfloat16:  # its convolutions are a fifth faster so
+            seen = seen.contiguous(memory_format=torch.channels_last)
         try:
-            given = tiled(self.vae, x.to(self.vae_dtype), side) if side else whole(x.to(self.vae_dtype))
+            given = tiled(self.vae, seen, side) if side else whole(seen)
         except torch.OutOfMemoryError:
-            given = tiled(self.vae, x.to(self.vae_dtype), SMALLEST)
+            given = tiled(self.vae, seen, SMALLEST)
         if torch.isfinite(given).all() or self.vae_dtype == torch.float32 or self.vae_in_float32 is None:
             return given.float()
         old = str(self.vae_dtype).removeprefix("torch.")
