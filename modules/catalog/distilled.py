@@ -54,6 +54,13 @@ DISTILLATIONS = (
     Distillation("Turbo", r"turbo", 4, 1.0, "Euler a", "SGM Uniform", small=r"sd[ _-]?(xl[ _-]?)?turbo"),
 )
 LATENT_CONSISTENT = DISTILLATIONS[3]
+# Of the model cards again; of SD 3.5 large turbo, too, which is sampled as its parent is.
+SD3_SETTINGS = {
+    "3 medium": Recommended(steps=28, cfg_scale=7.0, sampler="Euler", schedule="Automatic"),
+    "3.5 medium": Recommended(steps=40, cfg_scale=4.5, sampler="Euler", schedule="Automatic"),
+    "3.5 large": Recommended(steps=28, cfg_scale=3.5, sampler="Euler", schedule="Automatic"),
+}
+SD3_TURBO = Recommended(steps=4, cfg_scale=1.0, sampler="Euler", schedule="Automatic")
 FLUX_SETTINGS = {
     "schnell": Recommended(steps=4, cfg_scale=1.0, sampler="Euler", schedule="Simple"),
     "dev": Recommended(steps=20, cfg_scale=1.0, sampler="Euler", schedule="Simple"),
@@ -67,9 +74,11 @@ def hinted(name: str, found: Detection) -> Hint:
         return Hint()
     if found.family_id == "flux":
         return _flux(text, found)
+    if found.family_id == "sd3":
+        return _sd3(text, found)
     for one in DISTILLATIONS:
         if word := _word(one.words, text):
-            small = bool(one.small and found.family_id != "sd3" and re.search(rf"(^|[^a-z]){one.small}", text))
+            small = bool(one.small and re.search(rf"(^|[^a-z]){one.small}", text))
             return Hint(one.name, 512 if small else None, one.recommended(text), f"{one.name} by its name ({word!r})")
     if found.variant == "LCM":
         return Hint("", None, LATENT_CONSISTENT.recommended(text))
@@ -83,6 +92,12 @@ def _flux(text: str, found: Detection) -> Hint:
     if found.variant == "dev" and _word("kontext", text):
         return Hint("kontext", None, settings, "Kontext by its name")
     return Hint(recommended=settings)
+
+
+def _sd3(text: str, found: Detection) -> Hint:
+    if word := _word("turbo", text):
+        return Hint("Turbo", None, SD3_TURBO, f"Turbo by its name ({word!r})")
+    return Hint(recommended=SD3_SETTINGS.get(found.variant, NO_ADVICE))
 
 
 def _sd2(text: str) -> Hint:

@@ -11,6 +11,7 @@ from ..core.errors import UserError
 from ..core.events import Noticed
 from ..core.hooks import Hooks
 from ..core.sections.model import TAESD
+from ..weights.taesd import STEMS
 from .model import Model
 from .run import Batch, Run
 
@@ -56,6 +57,6 @@ def _tiny(run: Run, model: Model) -> nn.Module:
     if decoder is None:
         raise UserError(
             f"There is no TAESD decoder for {model.weights.family.name} models.",
-            hint="Put taesd_decoder (for SDXL taesdxl_decoder) .safetensors into models/VAE-approx, or choose Full.",
+            hint=f"Put {STEMS[model.weights.family.id][0]}.safetensors into models/VAE-approx, or choose Full.",
         )
     return decoder

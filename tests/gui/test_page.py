@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 import pytest
 
+from modules.core.files import Folders
 from modules.core.hooks import hook
 from modules.core.params import ALL, EXTENSION_PARAMS, TXT2IMG, Param, param, params_of
 from modules.core.request import PARAMS, GenerationRequest
@@ -18,6 +19,8 @@ from modules.gui.look import head, theme
 from modules.gui.offers import offers
 from modules.gui.page import build_page
 from modules.studio import Studio
+from tests import flow_models as made
+from tests.catalog.test_detect import write_header
 
 IDS = {
     *("tab_txt2img", "tab_settings", "setting_samples_format"),
@@ -140,6 +143,20 @@ def test_a_file_that_cannot_be_loaded_is_not_offered(studio: Studio) -> None:
         assert offers(studio, [PARAMS["checkpoint"]])["checkpoint"]["choices"] == ["toy"]
     finally:
         place.unlink()
+
+
+def test_fields_of_flow_models_depend_on_the_checkpoint(folders: Folders, studio: Studio) -> None:
+    made.write_tokenizer(folders.checkpoints[0])
+    for name, shapes in (("dev", made.FLUX), ("schnell", made.SCHNELL), ("sd3", made.SD3_MEDIUM)):
+        encoders = ("clip_l", "t5xxl")
+        write_header(folders.checkpoints[0] / f"{name}.safetensors", made.all_in_one(shapes, *encoders))
+    names = ("distilled_cfg_scale", "hr_distilled_cfg", "flow_shift")
+    offered = offers(studio, [PARAMS[name] for name in names])
+    assert [offered[name]["only"] for name in names] == [
+        ("checkpoint", ("dev",)),
+        ("checkpoint", ("dev",)),
+        ("checkpoint", ("dev", "schnell", "sd3")),
+    ]
 
 
 def test_the_look_needs_no_other_host() -> None:

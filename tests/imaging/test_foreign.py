@@ -103,6 +103,29 @@ def test_comfyuis_custom_sampler_has_its_parts_in_nodes_of_their_own() -> None:
     assert given_in(found, *names) == expected
 
 
+def test_comfyuis_flux_has_a_guidance_of_its_own_and_sd_3_a_shift() -> None:
+    graph = {
+        "1": node("SamplerCustomAdvanced", noise=["2", 0], guider=["3", 0], sampler=["4", 0], sigmas=["5", 0],
+                  latent_image=["6", 0]),
+        "2": node("RandomNoise", noise_seed=9),
+        "3": node("BasicGuider", model=["9", 0], conditioning=["8", 0]),
+        "4": node("KSamplerSelect", sampler_name="euler"),
+        "5": node("BasicScheduler", scheduler="simple", steps=20, denoise=1, model=["9", 0]),
+        "6": node("EmptySD3LatentImage", width=256, height=320, batch_size=1),
+        "7": node("UNETLoader", unet_name="flux1-dev.safetensors"),
+        "8": node("FluxGuidance", guidance=2.5, conditioning=["10", 0]),
+        "9": node("ModelSamplingSD3", shift=2.0, model=["7", 0]),
+        "10": node("CLIPTextEncode", text="a cat", clip=["11", 0]),
+        "11": node("DualCLIPLoader", clip_name1="t5xxl.safetensors", clip_name2="clip_l.safetensors", type="flux"),
+        "12": node("VAEDecode", samples=["1", 0]),
+        "13": node("SaveImage", images=["12", 0]),
+    }  # fmt: skip
+    found = said({"prompt": graph})
+    names = ("prompt", "cfg_scale", "distilled_cfg_scale", "flow_shift", "sampler", "schedule", "width")
+    assert given_in(found, *names) == ("a cat", 1.0, 2.5, 2.0, "Euler", "Simple", 256)
+    assert (found.lost, found.model) == ((), ("flux1-dev", ""))
+
+
 def test_what_comfyuis_nodes_do_beyond_that_is_said() -> None:
     graph = {
         **TEXT_TO_IMAGE,

@@ -37,8 +37,8 @@ class Models(BaseModel):
         infotext="VAE Decoder",
         written="changed",
         group="model",
-        help="TAESD is a tiny decoder, rough but nearly free. Its file, taesd_decoder or taesdxl_decoder, belongs into "
-        "models/VAE-approx.",
+        help="TAESD is a tiny decoder, rough but nearly free. Its file, taesd_decoder, taesdxl_decoder, taesd3_decoder "
+        "or taef1_decoder (FLUX), belongs into models/VAE-approx.",
     )
     clip_skip: int = param(
         1,

@@ -16,6 +16,7 @@ from .translation import Translation, parsed, words
 
 SAMPLERS: Final = ("KSampler", "KSamplerAdvanced", "SamplerCustom", "SamplerCustomAdvanced")
 OUTPUTS: Final = ("SaveImage", "PreviewImage", "SaveAnimatedWEBP", "SaveImageWebsocket")
+TEXTS: Final = ("text", "text_g", "text_l", "prompt", "t5xxl")  # inputs that hold words
 MOST_WORDS: Final = 100  # nodes that a prompt is put together from
 LATENT_METHODS: Final = {
     "nearest-exact": "Latent (nearest-exact)",
@@ -33,6 +34,7 @@ _KNOWN: Final = {
     *("CheckpointLoaderSimple", "CheckpointLoader", "UNETLoader", "LoraLoader", "LoraLoaderModelOnly"),
     *("EmptyLatentImage", "LatentUpscale", "LatentUpscaleBy", "RescaleCFG", "PerturbedAttentionGuidance"),
     *("KSamplerSelect", "BasicScheduler", "KarrasScheduler", "RandomNoise", "CFGGuider", "BasicGuider"),
+    *("FluxGuidance", "CLIPTextEncodeFlux", "CLIPTextEncodeSD3", "ModelSamplingSD3"),
     *("PrimitiveNode", "ImageScale", "ImageScaleBy", "ImageUpscaleWithModel", "UpscaleModelLoader"),
 }
 
@@ -100,7 +102,7 @@ def _sampling(graph: Graph, sampler: Node, found: Translation) -> dict[str, Any]
         "Steps": said("steps"),
         "Sampler": comfy_sampler(words(said("sampler_name"))) or None,
         "Schedule type": COMFY_SCHEDULES.get(schedule, schedule) or None,
-        "CFG scale": said("cfg"),
+        "CFG scale": 1 if _guider(graph, sampler).kind == "BasicGuider" else said("cfg"),
         "Seed": said("seed", "noise_seed"),
     }
 
@@ -129,7 +131,7 @@ def _words(graph: Graph, node: Node | None, seen: set[str]) -> str:
     if node is None or node.id in seen or len(seen) > MOST_WORDS:
         return ""
     seen.add(node.id)
-    texts = [words(graph.value(node, name)) for name in ("text", "text_g", "text_l", "prompt") if name in node.inputs]
+    texts = [words(graph.value(node, name)) for name in TEXTS if name in node.inputs]
     if any(texts):
         return ", ".join(dict.fromkeys(filter(None, texts)))
     inner = [_words(graph, graph.behind(node, name), seen) for name in node.inputs if name.startswith("cond")]
@@ -156,9 +158,13 @@ def _model(graph: Graph, sampler: Node, found: Translation) -> dict[str, Any]:
             entries["CFG Rescale"] = value.get("multiplier")
         elif node.kind == "PerturbedAttentionGuidance":
             entries["PAG scale"] = value.get("scale")
-    for node in graph.upstream(graph.behind(guider, "positive")):
+        elif node.kind == "ModelSamplingSD3":
+            entries["Shift"] = value.get("shift")
+    for node in graph.upstream(graph.behind(guider, "positive") or graph.behind(guider, "conditioning")):
         if node.kind == "CLIPSetLastLayer" and isinstance(layer := graph.value(node, "stop_at_clip_layer"), int):
             entries.setdefault("Clip skip", -layer)
+        if node.kind in ("FluxGuidance", "CLIPTextEncodeFlux"):
+            entries.setdefault("Distilled CFG Scale", graph.value(node, "guidance"))
     for node in graph.upstream(_output(graph)):
         if node.kind == "VAELoader":
             entries.setdefault("VAE", _stem(words(graph.value(node, "vae_name"))))
