@@ -82,8 +82,9 @@ class _Alphas:
 
 def _change(name: str, parts: dict[str, Tensor], alphas: Mapping[str, _Alphas]) -> Change:
     """A layer's change. Alpha is a tensor of the file, or PEFT's configuration has it."""
-    alpha = parts.pop("alpha", None)
-    on_input = parts.pop("on_input", None)
+    alpha, on_input = parts.pop("alpha", None), parts.pop("on_input", None)
+    if any(one is not None and one.numel() != 1 for one in (alpha, on_input)):
+        raise UserError(f"A LoRA's layer {name} has several numbers for alpha.", hint="The file is damaged.")
     if on_input is not None and "weight" in parts:
         parts["factors"] = parts.pop("weight")
     told = alphas.get(name.partition(".")[0]) or alphas.get("") or _Alphas()

@@ -128,10 +128,10 @@ def _misfit(change: Change, place: Place, module: nn.Module) -> str:
     wanted = "x".join(map(str, (rows * place.parts // place.span, *others)))
     try:
         change.of_weight(module.weight.to("meta"))
-    except (RuntimeError, IndexError, KeyError, ValueError):
+    except (RuntimeError, IndexError, KeyError, TypeError, ValueError, ZeroDivisionError):
         return f"is not {wanted}"
-    bias = change.of_bias()
-    fits = bias is None or (module.bias is not None and bias.shape == module.bias.shape)
+    bias, own = change.of_bias(), getattr(module, "bias", None)
+    fits = bias is None or (own is not None and bias.shape == own.shape)
     return "" if fits else f"is not {wanted}"
 
 
@@ -157,7 +157,7 @@ def _own(
     """
     for layer, module in modules.items():
         if layer not in done and not module.weight.is_meta:
-            yield layer, (module.weight, module.bias)
+            yield layer, (module.weight, getattr(module, "bias", None))
             continue
         wanted = {f"{layer.path}.weight": tuple(module.weight.shape)}
         if getattr(module, "bias", None) is not None:
