@@ -23,6 +23,7 @@ from .memory import free_memory, give_pages_back, keep_pages
 from .precision import Precision
 from .prepared import prepare_network
 from .tensors import identity
+from .tiled_attention import tile_attention
 from .weights import Weights
 
 SPARE = 0.8  # of the free memory, what a second model may take before the first is let go
@@ -169,6 +170,7 @@ class Loader:
         weights = self._prepared(loaded)
         if precision.device.type == "cpu":
             compute_once_before_text(weights.unet)
+            tile_attention(weights.unet)
         return weights
 
     def _prepared(self, weights: Weights) -> Weights:
