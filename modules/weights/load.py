@@ -24,6 +24,7 @@ from ..core.errors import UserError
 from ..text.sentences import Sentences
 from .families import RULES
 from .prepared import PreparedConv2d, prepare_network
+from .seamless import let_edges_meet
 from .tensors import Original, Stored, fill, identity
 from .weights import Weights
 
@@ -131,10 +132,11 @@ def with_vae(weights: Weights, vae: Path | None, places: Places = USUAL_PLACES) 
 
 
 def _vae_in_float32(weights: Weights, places: Places) -> nn.Module:
-    """The model's VAE once more, in float32; with layers for the CPU where it has such."""
-    network = with_vae(replace(weights, vae_dtype=torch.float32), weights.vae_path, places).vae
-    if isinstance(weights.vae.decoder.conv_in, PreparedConv2d):
+    """The model's VAE once more, in float32; with layers for the CPU and edges that meet where it has such."""
+    network, first = with_vae(replace(weights, vae_dtype=torch.float32), weights.vae_path, places).vae, weights.vae
+    if isinstance(first.decoder.conv_in, PreparedConv2d):
         prepare_network(network)
+    let_edges_meet(first.decoder.conv_in.padding_mode == "circular", network)
     return network
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 
@@ -82,7 +82,8 @@ class Loader:
         if kept is None or not kept.is_complete(self._places):
             weights = self._load(path, vae)
         elif kept.vae != vae_key:
-            weights = self._prepared(with_vae(kept.weights, vae, self._places))
+            before = replace(kept.weights, vae_dtype=self.precision.vae_dtype)  # float32 was for the last one
+            weights = self._prepared(with_vae(before, vae, self._places))
         else:
             weights = kept.weights
         self._kept[key] = _Kept(weights, vae_key)
