@@ -1,4 +1,4 @@
 """The name and version that pictures, pages and the API carry."""
 
 NAME = "Easel"
-VERSION = "0.1.0"
+VERSION = "0.2.0"
