@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tests import flow_models as made
+from tests.catalog.test_detect import write_header
 from tests.jobs.painting import until
 
 from .conftest import PacedProgram, Visit
@@ -29,6 +31,27 @@ def test_new_defaults_come_in_only_where_nobody_chose(person: Visit, paced: Pace
     person.page.evaluate("document.querySelector('#txt2img_fill').click()")
     person.page.wait_for_timeout(500)
     assert (person.number("width"), person.number("height")) == ("128", "64")
+
+
+def test_what_only_some_checkpoints_heed_is_shown_with_these(person: Visit, paced: PacedProgram) -> None:
+    page, place = person.page, paced.studio.folders.checkpoints[0]
+    files = [made.write_tokenizer(place), write_header(place / "flux.safetensors", made.all_in_one(made.FLUX, "t5xxl"))]
+    paced.studio.refresh()
+    choose = """async () => {
+        const { apply, form } = await import("/static/values.js");
+        if (!form("txt2img").choices.checkpoint.includes("flux")) return false;
+        apply("txt2img", { checkpoint: "flux" });
+        return true;
+    }"""
+    until(lambda: page.evaluate(choose))
+    page.wait_for_selector("#txt2img_distilled_cfg_scale", state="visible")
+    assert "not-heeded" not in page.get_attribute("#txt2img_flow_shift", "class")
+    for file in files:
+        file.unlink()
+    paced.studio.refresh()
+    page.wait_for_function("document.querySelector('#txt2img_checkpoint input').value === 'toy'")
+    page.wait_for_selector("#txt2img_distilled_cfg_scale", state="hidden")
+    assert person.complaints == []
 
 
 WRONG_NUMBERS = (
