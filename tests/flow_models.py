@@ -1,6 +1,6 @@
 """SD 3 and FLUX in miniature with random weights, under their authors' names: all in one file, or each part in its own.
 
-T5's tokenizer is trained here on a few sentences: no package carries the real one.
+T5's tokenizer is made here of a few words: no package carries the real one.
 """
 
 from __future__ import annotations
@@ -13,12 +13,8 @@ from tests.toy import Shapes, under, vae_shapes, write_random
 TEXT_WIDTH = 160  # of T5, and so of the text that the transformers read
 SMALL, LARGE = 48, 80  # of CLIP-L and CLIP-G: three and five eighths of SD 3's vector
 CLIP_L, CLIP_G, T5 = (f"text_encoders.{name}.transformer." for name in ("clip_l", "clip_g", "t5xxl"))
-SENTENCES = (
-    "a red house on a green hill, by day",
-    "the photograph of an old tree in the snow",
-    "a cat and a dog look at the moon (and at each other)",
-    "an oil painting of a small boat, far away",
-)
+WORDS = ("a", "red", "green", "house", "on", "hill", "by", "day", "cat", "dog", "boat", "far", "away", "fog")
+LETTERS = "abcdefghijklmnopqrstuvwxyz,.()"
 
 FLUX = flux(width=64, head=32, double=2, single=2, context=TEXT_WIDTH, pooled=SMALL)
 SCHNELL = flux(guided=False, width=64, head=32, double=1, single=2, context=TEXT_WIDTH, pooled=SMALL)
@@ -55,15 +51,13 @@ def write_parts(folder: Path, *names: str, seed: int = 1) -> Path:
 
 
 def write_tokenizer(folder: Path) -> Path:
-    """A tokenizer as T5's: pieces of words by their likeliness, <pad> is 0 and </s> 1."""
-    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+    """A tokenizer as T5's: the likeliest pieces of words, <pad> 0 and </s> 1. It knows some words and all letters."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
 
-    tokenizer = Tokenizer(models.Unigram())
-    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
-    trainer = trainers.UnigramTrainer(
-        vocab_size=120, special_tokens=["<pad>", "</s>", "<unk>"], unk_token="<unk>", show_progress=False
-    )
-    tokenizer.train_from_iterator(SENTENCES * 5, trainer)
+    pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0)]
+    pieces += [(f"\u2581{word}", -4.0) for word in WORDS] + [(letter, -9.0) for letter in "\u2581" + LETTERS]
+    tokenizer = Tokenizer(models.Unigram(pieces, unk_id=2))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()])
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer.enable_truncation(7)  # what a file says of lengths is not heeded
     tokenizer.save(str(folder / "tokenizer.json"))

@@ -235,10 +235,14 @@ def _equally_long(prompts: _Prompts) -> _Prompts:
 
 
 def _filled(conditioning: Vectors, nothing: Tensor, tokens: int) -> Vectors:
-    """Filled up to `tokens` with the empty prompt's vectors, of which zeros make up for numbers that they lack."""
+    """Filled up to `tokens` with the empty prompt's vectors, zeros behind their numbers where others have more; as it
+    is if they do not fill it.
+    """
     text = text_of(conditioning)
     nothing = functional.pad(nothing, (0, text.shape[2] - nothing.shape[2]))
-    times = (tokens - text.shape[1]) // nothing.shape[1]
+    times, rest = divmod(tokens - text.shape[1], nothing.shape[1])
+    if rest:
+        return conditioning
     return with_text(conditioning, torch.cat([text, *[nothing] * times], dim=1)) if times else conditioning
 
 
