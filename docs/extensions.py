@@ -36,7 +36,9 @@ picture's text. Its value is `run.request.extra[name]`. Facts that may be given:
 `run.settings[name]`. Facts that may be given: {setting_facts}.
 
 `@sampler(name)` and `@schedule(name)` add to every list of samplers and schedule types; `modules/core/registry.py` says
-what such a function takes and gives.
+what such a function takes and gives. For SD 1, SD 2 and SDXL x is latents + sigma * noise. With SD 3 and FLUX a sampler
+that says `noise="ancestral"` or `noise="brownian"` is given the same, so it need not know them; one that draws no noise
+gets (1 - sigma) * latents + sigma * noise, with sigma from 1 to 0, where Euler's step is the same line.
 
 `@script(name, Field(...), ...)` adds a script: one job of many requests, with its fields in the page's fold "Script"
 and in `scripts` in `POST /api/jobs`. It yields one `Part` after another and is sent the pictures of each;

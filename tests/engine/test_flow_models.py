@@ -147,6 +147,29 @@ def test_all_ways_of_painting_give_pictures(paint, name):
     assert all(pixels.std() > 1 for pixels in drawn)
 
 
+OPTIONS = (
+    {"guidance_method": "APG"},
+    {"guidance_method": "CFG-Zero*"},
+    {"cfg_rescale": 0.7},
+    {"s_min_uncond": 4.0},
+    {"skip_early_cond": 0.3},
+    {"prompt": "a red house AND a [dog:cat:0.5]"},
+    {"sampler": "Heun", "s_churn": 5.0},
+    {"sampler": "Euler a", "eta": 0.5},
+    {"sampler": "DPM++ SDE", "schedule": "Karras"},
+    {"schedule": "KL Optimal"},
+)
+
+
+@pytest.mark.parametrize("name", ["dev", "sd3"])
+def test_what_is_offered_beside_has_its_effect(paint, name):
+    plain, _ = paint(checkpoint=name, cfg_scale=4.0, steps=6)
+    for option in OPTIONS:
+        changed, _ = paint(**{"checkpoint": name, "cfg_scale": 4.0, "steps": 6, **option})
+        assert (changed.pixels != plain.pixels).any(), option
+        assert changed.pixels.std() > 1
+
+
 def test_a_picture_is_noised_as_a_flow(studio, paint):
     _, seen = paint(painted=True, denoising_strength=0.5, steps=10)
     picture = torch.from_numpy(PIXELS).permute(2, 0, 1)[None].float() / 127.5 - 1
