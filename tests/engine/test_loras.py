@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from modules.weights.load import load_checkpoint
 from tests.conftest import folders_in
 from tests.engine.conftest import pictures, told
 from tests.lora import write_lora
+from tests.toy import write_toy_checkpoint
 
 Make = Callable[..., list[Picture]]
 
@@ -146,3 +149,17 @@ def test_the_first_prompt_of_a_batch_decides(artist: Engine, hooks: Hooks) -> No
     both = pictures(told(artist, batch_size=2))
     assert all("ink: " in one.infotext and "wash: " not in one.infotext for one in both)
     assert both[1].infotext.startswith("a house <lora:wash:1>")
+
+
+def test_a_checkpoint_that_went_with_a_lora_in_it_comes_back_to_the_bit(
+    artist: Engine, toy_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(toy_checkpoint, tmp_path / "toy.safetensors")
+    write_toy_checkpoint(tmp_path / "other.safetensors", seed=3)
+    monkeypatch.setattr(artist, "_folders", replace(artist._folders, checkpoints=(tmp_path,)))
+    plain, inked = (pixels(artist, prompt, checkpoint="toy") for prompt in ("a house", "a house <lora:ink>"))
+    for memory in (0, 1 << 40):  # let go of, and kept
+        monkeypatch.setattr(artist._loader, "_budget", lambda memory=memory: memory)
+        pixels(artist, "a house", checkpoint="other")
+        assert np.array_equal(pixels(artist, "a house", checkpoint="toy"), plain)
+        assert np.array_equal(pixels(artist, "a house <lora:ink>", checkpoint="toy"), inked)
