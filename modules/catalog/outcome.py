@@ -253,7 +253,8 @@ def _dtype(work: ModelWork, first: Source, name: str, entry: TensorEntry) -> str
     part = part_of(name) if first.has_networks else "unet"
     if not work.dtype or entry.dtype not in FLOATS or not part:
         return entry.dtype
-    finer = work.dtype == FP8 and (part not in ("unet", "ema") or len(entry.shape) < 2)
+    is_matrix = len(entry.shape) in (2, 4)  # and not the places in a picture, which SD 3 has a table of
+    finer = work.dtype == FP8 and (part not in ("unet", "ema") or not is_matrix)
     return "F16" if finer else DTYPES[work.dtype]
 
 
