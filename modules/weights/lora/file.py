@@ -6,7 +6,7 @@ import json
 import logging
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +59,8 @@ def read_lora(path: Path) -> LoraFile:
         examples = ", ".join([*foreign, *unknown][:3])
         raise UserError(
             f"{path.name} is a {found.variant} of a form that cannot be applied yet: it has tensors like {examples}.",
-            hint="LoRA, LoCon, LoHa, LoKr, DoRA, IA3, GLoRA, OFT, BOFT and full differences can be applied.",
+            hint="LoRA, LoCon, LoHa, LoKr, DoRA, IA3, GLoRA, OFT, BOFT and full differences can be applied as LyCORIS "
+            "writes them, and of PEFT's own LoRA, DoRA, LoHa and LoKr.",
         )
     family = FAMILIES.get(found.family_id)
     return LoraFile(path, before, changes, family.name if family else "")
@@ -67,17 +68,25 @@ def read_lora(path: Path) -> LoraFile:
 
 @dataclass(frozen=True)
 class _Alphas:
-    """What PEFT's configuration says of alpha: for most layers, for some by the end of their names, and its rule."""
+    """What PEFT's configuration says of alpha and rank: for most layers, for some by the end of their names, and its
+    rule.
+    """
 
     usual: float | None = None
-    special: Mapping[str, float] | None = None
+    special: Mapping[str, float] = field(default_factory=dict)
     rank_root: bool = False
+    usual_rank: int | None = None
+    special_ranks: Mapping[str, int] = field(default_factory=dict)
 
     def of(self, layer: str) -> float | None:
-        for ending, alpha in (self.special or {}).items():
-            if layer == ending or layer.endswith(f".{ending}"):
-                return alpha
-        return self.usual
+        return _told_of(layer, self.special, self.usual)
+
+    def rank_of(self, layer: str) -> int | None:
+        return _told_of(layer, self.special_ranks, self.usual_rank)
+
+
+def _told_of(layer: str, special: Mapping[str, Any], usual: Any) -> Any:
+    return next((told for end, told in special.items() if layer == end or layer.endswith(f".{end}")), usual)
 
 
 def _change(name: str, parts: dict[str, Tensor], alphas: Mapping[str, _Alphas]) -> Change:
@@ -91,8 +100,8 @@ def _change(name: str, parts: dict[str, Tensor], alphas: Mapping[str, _Alphas]) 
     value = told.of(name) if alpha is None else float(alpha)
     if value is not None and not math.isfinite(value):
         raise UserError(f"A LoRA's layer {name} has an alpha that is not a number.", hint="The file is damaged.")
-    rank_root = alpha is None and told.rank_root
-    return Change(parts, value, rank_root, on_input is not None and bool(on_input.item()))
+    rank_root, rank = alpha is None and told.rank_root, told.rank_of(name) if alpha is None else None
+    return Change(parts, value, rank_root, on_input is not None and bool(on_input.item()), rank)
 
 
 def _peft_alphas(path: Path, metadata: Mapping[str, str]) -> dict[str, _Alphas]:
@@ -116,6 +125,13 @@ def _peft_alphas(path: Path, metadata: Mapping[str, str]) -> dict[str, _Alphas]:
 
 
 def _alphas_of(facts: Mapping[str, Any]) -> _Alphas:
-    usual = facts.get("lora_alpha")
+    usual, rank = facts.get("lora_alpha", facts.get("alpha")), facts.get("r")  # LoHa and LoKr say "alpha"
     special = {str(key): float(value) for key, value in (facts.get("alpha_pattern") or {}).items()}
-    return _Alphas(None if usual is None else float(usual), special, bool(facts.get("use_rslora")))
+    ranks = {str(key): int(value) for key, value in (facts.get("rank_pattern") or {}).items()}
+    return _Alphas(
+        usual=None if usual is None else float(usual),
+        special=special,
+        rank_root=bool(facts.get("use_rslora")),
+        usual_rank=None if rank is None else int(rank),
+        special_ranks=ranks,
+    )

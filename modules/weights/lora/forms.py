@@ -21,6 +21,7 @@ Parts = Mapping[str, Tensor]
 ENDINGS: Mapping[str, str] = {
     **{f".lora_{side}.default.weight": part for side, part in (("A", "down"), ("B", "up"))},
     **{f".lora_{side}.weight": part for side, part in (("A", "down"), ("B", "up"))},
+    ".lora_B.bias": "up_bias",
     **{f".lora_{part}.weight": part for part in ("up", "down", "mid")},
     **{f".lora_linear_layer.{part}.weight": part for part in ("up", "down")},
     **{f".lora.{part}.weight": part for part in ("up", "down")},
@@ -33,9 +34,10 @@ ENDINGS: Mapping[str, str] = {
     **{f".{part}": part for part in ("diff", "diff_b", "w_norm", "b_norm")},
     ".weight": "weight",
 }
+UP_BIAS = "up_bias"  # PEFT's `lora_bias`: what the second matrix adds
 DECOMPOSED = frozenset({"dora_scale", "magnitude"})
 # The parts by which a change of some rows alone is told from that of others, and those that all rows share.
-ROWS = frozenset({"up", "w1_a", "w2_a", "kr_w1", "kr_w1_a", "diff", "diff_b"})
+ROWS = frozenset({"up", UP_BIAS, "w1_a", "w2_a", "kr_w1", "kr_w1_a", "diff", "diff_b"})
 COLUMNS = frozenset({"down", "w1_b", "w2_b", "kr_w1_b", "kr_w2", "kr_w2_a", "kr_w2_b"})
 BIASES = frozenset({"diff_b", "b_norm"})
 
@@ -43,13 +45,15 @@ BIASES = frozenset({"diff_b", "b_norm"})
 @dataclass(frozen=True)
 class Change:
     """What one file does to one layer. `alpha` None: as large as the rank. `rank_root`: divided by the rank's root.
-    `on_input`: where a factor for each row or column is learnt, it is for the columns.
+    `on_input`: where a factor for each row or column is learnt, it is for the columns. `rank`: what a configuration
+    calls the rank of matrices that have none.
     """
 
     parts: Parts
     alpha: float | None = None
     rank_root: bool = False
     on_input: bool = False
+    rank: int | None = None
 
     def of_weight(self, weight: Tensor, rank: int | None = None) -> Tensor | None:
         """The change of `weight`, in its shape, float32; None where the file has none. `rank` keeps only the first so
@@ -64,6 +68,8 @@ class Change:
 
     def of_bias(self) -> Tensor | None:
         """The change of the layer's bias, float32."""
+        if UP_BIAS in self.parts:
+            return self.part(UP_BIAS) * self.scale(len(self.parts["down"]))
         return next((self.part(name) for name in BIASES if name in self.parts), None)
 
     def of_rows(self, part: int, parts: int, span: int) -> Change:
@@ -119,8 +125,9 @@ def _hadamard(change: Change, weight: Tensor, rank: int | None) -> Tensor:
 
 
 def _kronecker(change: Change, weight: Tensor, rank: int | None) -> Tensor:
-    """LoKr: the Kronecker product of two matrices, each whole or of low rank. Whole ones are not scaled."""
+    """LoKr: the Kronecker product of two matrices, each whole or of low rank. PEFT alone scales two whole ones."""
     ranks = [len(change.parts[part]) for part in ("kr_w2_b", "kr_w1_b") if part in change.parts]
+    ranks = [change.rank] if change.rank else ranks
     one = change.part("kr_w1") if "kr_w1" in change.parts else change.part("kr_w1_a") @ change.part("kr_w1_b")
     if "kr_w2" in change.parts:
         two = change.part("kr_w2")

@@ -128,9 +128,9 @@ def _misfit(change: Change, place: Place, module: nn.Module) -> str:
     wanted = "x".join(map(str, (rows * place.parts // place.span, *others)))
     try:
         change.of_weight(module.weight.to("meta"))
+        bias, own = change.of_bias(), getattr(module, "bias", None)
     except (RuntimeError, IndexError, KeyError, TypeError, ValueError, ZeroDivisionError):
         return f"is not {wanted}"
-    bias, own = change.of_bias(), getattr(module, "bias", None)
     fits = bias is None or (own is not None and bias.shape == own.shape)
     return "" if fits else f"is not {wanted}"
 
