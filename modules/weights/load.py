@@ -29,6 +29,7 @@ from .tensors import Original, Stored, fill, identity
 from .weights import Weights
 
 USUAL_PLACES = Places()
+KONTEXT, NO_REFERENCES = "kontext", "the pictures that Kontext can be shown beside them cannot be given yet"
 
 
 def load_checkpoint(
@@ -71,7 +72,7 @@ def load_checkpoint(
         vae_in_float32=partial(_vae_in_float32, places=places),
         others={path: identity(path) for path in opened.parts.files},
         sentences=Sentences(found, rules.length_of_sentences(unet)) if (found := opened.parts.tokenizer) else None,
-        remarks=list(opened.parts.remarks),
+        remarks=list(opened.remarks),
     )
 
 
@@ -82,10 +83,18 @@ class Opened:
     parts: Completed
     family: Family
     declared: Declared
+    variant: str
 
     @property
     def header(self) -> Header:
         return self.parts.header
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What whoever paints with it should know."""
+        if self.variant != KONTEXT:
+            return self.parts.remarks
+        return (*self.parts.remarks, f"{self.header.path.name} paints by words alone, like FLUX dev: {NO_REFERENCES}.")
 
 
 def opened_checkpoint(path: Path, places: Places, *, own_vae: bool = True) -> Opened:
@@ -93,7 +102,8 @@ def opened_checkpoint(path: Path, places: Places, *, own_vae: bool = True) -> Op
     header = read_checkpoint(path)
     known = recognised(header)
     family = _family(header, known.detection)
-    return Opened(completed(header, family, places, own_vae=own_vae), family, known.declared)
+    parts = completed(header, family, places, own_vae=own_vae)
+    return Opened(parts, family, known.declared, known.detection.variant)
 
 
 def outlined(header: Header) -> Weights:

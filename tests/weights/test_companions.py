@@ -129,6 +129,16 @@ def test_of_several_files_the_finest_is_taken_and_a_chosen_vae_wins(shop, noise)
     assert torch.equal(weights.text_encoder.t5.shared.weight, t5["shared.weight"].float())
 
 
+def test_kontext_is_loaded_as_dev_and_says_what_it_is_not_given(shop):
+    made.write_parts(shop, "clip_l", "t5xxl", "vae")
+    made.write_tokenizer(shop / "text_encoder")
+    (shop / "flux.safetensors").rename(shop / "flux1-dev-kontext.safetensors")
+    weights = load_checkpoint(shop / "flux1-dev-kontext.safetensors", places=places(shop))
+    assert weights.distilled_guidance
+    (remark,) = weights.remarks
+    assert "the pictures that Kontext can be shown beside them cannot be given yet" in remark
+
+
 def test_fp16_is_not_computed_in_where_it_overflows(shop):
     made.write_parts(shop, "clip_g", "clip_l")
     weights = load_checkpoint(shop / "sd3.safetensors", dtype=torch.float16, places=places(shop))
