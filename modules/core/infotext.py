@@ -35,6 +35,7 @@ TOLD = (
     "Postprocess upscale to",
     "Postprocess crop to",
     "User",
+    *("Diffusion in Low Bits", "Module 1", "Module 2", "Module 3", "Hires Module 1"),  # Forge's
 )
 OTHER_KEYS = {"Model hash", "VAE hash", *TOLD}  # written beside the parameters' own
 # A1111's order. Whatever else is written follows in the order of its declaration.

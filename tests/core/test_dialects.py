@@ -41,6 +41,16 @@ def test_what_a_version_did_otherwise_is_done_as_it_did(version, prompt, sampler
     assert {name: True for name in asked if values[name]} == expected
 
 
+def test_forges_words_for_flow_models_are_understood() -> None:
+    found = pasted(
+        **{"Distilled CFG Scale": 2.5, "Hires upscale": 2, "Hires Distilled CFG Scale": 3, "Shift": 6.0},
+        **{"Diffusion in Low Bits": "Automatic (fp16 LoRA)", "Module 1": "ae", "Version": "f2.0.1v1.10.1-previous"},
+    )
+    names = ("distilled_cfg_scale", "hr_distilled_cfg", "flow_shift")
+    assert [found.values[name] for name in names] == [2.5, 3.0, 6.0]
+    assert found.unknown == {}
+
+
 def test_an_old_refiner_switched_by_steps() -> None:
     about = {"Refiner": "b", "Refiner_switch_at": 0.8}
     assert pasted(Version="v1.7.0", **about).values["refiner_switch_by_sample_steps"]
