@@ -11,7 +11,7 @@ from contextlib import closing
 from functools import partial
 from typing import Any
 
-from ..catalog.beside import told_beside
+from ..catalog.beside import read_card, told_beside
 from ..catalog.companions import Places
 from ..catalog.hashing import HashCache
 from ..catalog.scan import ModelFile, find, scan, scan_vaes, vae_for
@@ -200,7 +200,7 @@ class Engine:
             vae_file,
             hash_behind(self._pool, self._hashes, file),
             hash_behind(self._pool, self._hashes, vae_file) if vae_file else None,
-            told_beside(file.path),
+            _said_of(file),
         )
         self._networks.teach(self._model)
         self._opened_as = (checkpoint, vae)
@@ -225,7 +225,7 @@ class Engine:
         weights = self._loader.open(file, vae_file.path if vae_file else None)
         let_edges_meet(run.request.tiling, weights.unet, weights.vae)
         hashes = [hash_behind(self._pool, self._hashes, one) if one else None for one in (file, vae_file)]
-        self._second = Model(weights, file, vae_file, *hashes, told_beside(file.path))
+        self._second = Model(weights, file, vae_file, *hashes, _said_of(file))
         return self._second
 
     def _checkpoint(self, wanted: str) -> ModelFile:
@@ -268,13 +268,18 @@ def _identity(file: ModelFile, vae: ModelFile | None) -> tuple:
     return tuple((one.path, one.size, one.mtime_ns) for one in (file, vae) if one)
 
 
+def _said_of(file: ModelFile) -> str:
+    """What is said of a checkpoint beside it, the VAE that its owner prefers too."""
+    return told_beside(file.path) + read_card(file.path).vae
+
+
 def _unchanged(model: Model) -> bool:
     """Whether the files on disk are still those that were loaded, and what is said of them beside is the same."""
     try:
-        told = told_beside(model.file.path)
+        told = _said_of(model.file)
         if any(identity(path) != was for path, was in model.weights.others.items()):
             return False
-        found = tuple((one.path.stat().st_size, one.path.stat().st_mtime_ns) for one in (model.file, model.vae) if one)
+        found = tuple(identity(one.path) for one in (model.file, model.vae) if one)
     except (OSError, UserError):
         return False
     return told == model.told and found == tuple((one.size, one.mtime_ns) for one in (model.file, model.vae) if one)

@@ -24,7 +24,7 @@ INPAINTING, EDITING = "inpainting", "pix2pix"
 @dataclass(frozen=True)
 class Model:
     """`file` and `vae` say what was loaded (`vae` None: the checkpoint's own); hashes are computed behind the first
-    picture, since a full-size file takes seconds. `told`: what was said of it beside, see `told_beside`.
+    picture, since a full-size file takes seconds. `told`: what was said of it beside.
     `zero_terminal_snr`: its noise levels go up to pure noise. `flow_shift`: a flow model's, 0 for its own.
     """
 

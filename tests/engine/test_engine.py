@@ -5,13 +5,17 @@ from __future__ import annotations
 import shutil
 
 import pytest
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from safetensors.torch import load_file, save_file
 
+from modules.catalog.beside import write_card
 from modules.catalog.header import read_header
 from modules.core.errors import UserError
 from modules.core.events import LoadingModel, ModelLoaded
 from modules.core.hooks import Hooks
+from tests.diffusers_folders import parts_of, written
 from tests.toy import write_toy_checkpoint
+from tests.weights.test_parity import UNET
 
 from .conftest import pictures, told
 
@@ -119,3 +123,22 @@ def test_a_vae_file_is_used_and_named_in_the_text(shelf, shelf_engine, toy_check
     bright = pictures(told(shelf_engine, vae="bright"))[0]
     assert bright.pixels.mean() > own.pixels.mean() + 20
     assert "VAE: bright.safetensors" in bright.infotext and "VAE:" not in own.infotext
+
+
+def test_the_vae_that_the_owner_prefers_is_taken_as_soon_as_it_is_chosen(shelf, shelf_engine, toy_checkpoint):
+    prefix = "first_stage_model."
+    vae = {name.removeprefix(prefix): tensor for name, tensor in load_file(toy_checkpoint).items() if prefix in name}
+    save_file(vae, shelf[1].vaes[0] / "soft.safetensors", read_header(toy_checkpoint).metadata)
+    assert "VAE:" not in pictures(told(shelf_engine, checkpoint="toy"))[0].infotext
+    write_card(shelf[0] / "toy.safetensors", {"vae": "soft.safetensors"})
+    assert "VAE: soft.safetensors" in pictures(told(shelf_engine, checkpoint="toy"))[0].infotext
+    assert "VAE:" not in pictures(told(shelf_engine, checkpoint="toy", vae="None"))[0].infotext
+
+
+def test_a_diffusers_folder_is_loaded_once(shelf, shelf_engine):
+    told_by_its_width = {"unet": UNet2DConditionModel(**UNET | {"cross_attention_dim": 768})}
+    written(shelf[0] / "thin", "StableDiffusionPipeline", parts_of("sd1") | told_by_its_width)
+    events = []
+    for _ in range(2):
+        shelf_engine.load("thin", "Automatic", events.append)
+    assert [type(event) for event in events] == [LoadingModel, ModelLoaded]
