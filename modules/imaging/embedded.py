@@ -64,9 +64,10 @@ def _without_frame(pixels: np.ndarray) -> np.ndarray:
 
 
 def _unmixed(block: np.ndarray) -> np.ndarray:
-    """The block's numbers below 16, flat, without the pseudo-random ones: a linear congruential generator's."""
-    numbers, state = np.empty(block.size, np.uint8), 0
-    for index in range(block.size):
-        state = (1664525 * state + 1013904223) % 2**32
-        numbers[index] = state % 255
-    return block.reshape(-1) ^ (numbers & 15)
+    """The block's numbers below 16, flat, without the pseudo-random ones: those of a linear congruential generator,
+    whose n-th state is the sum of the first n powers of its factor, times its summand.
+    """
+    powers = np.full(block.size, 1664525, np.uint32)
+    powers[:1] = 1
+    states = powers.cumprod(dtype=np.uint32).cumsum(dtype=np.uint32) * np.uint32(1013904223)
+    return block.reshape(-1) ^ (states % 255 & 15).astype(np.uint8)
