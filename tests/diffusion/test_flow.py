@@ -152,8 +152,8 @@ def narrowest(name: str, usual: float) -> float:
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("trained", [SD3, SCHNELL], ids=["SD 3", "schnell"])
 def test_a_sampler_gives_the_mean_and_the_spread_of_the_world(name, trained):
-    """As near as it comes in 60 steps."""
-    drawn = drawn_by(name, sigmas_for(SAMPLERS.get(name), "Automatic", 60, trained), trained)
+    """As near as it comes in 50 steps."""
+    drawn = drawn_by(name, sigmas_for(SAMPLERS.get(name), "Automatic", 50, trained), trained)
     assert drawn.mean() == pytest.approx(MEAN, abs=0.03)
     assert narrowest(name, 0.4) < drawn.std() < 0.56
 
@@ -173,7 +173,7 @@ def test_few_steps_give_finite_numbers(name, steps):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("strength", [0.1, 0.6, 1.0])
+@pytest.mark.parametrize("strength", [0.1, 0.6])
 def test_a_picture_is_painted_over_as_much_as_was_asked_for(name, strength):
     """A world that is met already: what noise is laid over it, and taken away, leaves its mean and spread."""
     generator = torch.Generator().manual_seed(2)
