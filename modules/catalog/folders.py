@@ -45,7 +45,7 @@ def detect_folder(path: Path) -> Detection:
         if files := weights_of(path / part):
             tensors = {name: entry for file in files for name, entry in read_tensors(file).tensors.items()}
             found = detect(Header(path, tensors, {}, 0))
-            lacks = _lacks(path, found)
+            lacks = _lacks(path, found) or ("; of its kind only single files are loaded" * (part == "transformer"))
             reason = f"a diffusers folder of {pipeline}; in {part}: {found.reason}{lacks}"
             kind = "diffusers folder" if lacks or part == "transformer" else "checkpoint"
             return Detection(kind, found.family_id, found.variant, reason)

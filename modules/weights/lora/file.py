@@ -119,7 +119,7 @@ def _peft_alphas(path: Path, metadata: Mapping[str, str]) -> dict[str, _Alphas]:
             component, _, rest = key.partition(".")
             components.setdefault(component, {})[rest] = value
         return {component: _alphas_of(facts) for component, facts in components.items()}
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         log.warning("What %s says of its alphas cannot be read (%s): each is taken to be the rank.", path.name, error)
         return {}
 

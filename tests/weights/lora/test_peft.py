@@ -62,6 +62,17 @@ def test_pefts_lokr_scales_whole_matrices_too(model: Weights, tmp_path: Path, ra
     torch.testing.assert_close(weight, torch.kron(parts["lokr_w1"], parts["lokr_w2"]) * factor, rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    "told", ["[" * 100_000, '{"lora_alpha": 1e999, "r": 1e999}', '{"alpha_pattern": [1]}', "null", "{"]
+)
+def test_a_configuration_that_cannot_be_read_counts_as_none(model: Weights, tmp_path: Path, told: str) -> None:
+    parts = {"lora_A.weight": noise(4, 64), "lora_B.weight": noise(64, 4)}
+    path = saved(tmp_path, parts)
+    (tmp_path / "adapter_config.json").write_text(told)
+    weight, _ = change(model, path)
+    torch.testing.assert_close(weight, parts["lora_B.weight"] @ parts["lora_A.weight"], rtol=0, atol=1e-5)
+
+
 def test_what_the_second_matrix_adds_changes_the_bias(model: Weights, tmp_path: Path) -> None:
     parts = {"lora_A.weight": noise(4, 64), "lora_B.weight": noise(64, 4), "lora_B.bias": noise(64)}
     weight, bias = change(model, saved(tmp_path, parts, lora_alpha=2, r=4, lora_bias=True))
