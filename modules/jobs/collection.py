@@ -41,8 +41,8 @@ KINDS = ("checkpoint", "VAE", "LoRA", "embedding", "upscaler")
 ID_DIGITS = 16
 PREVIEW_SIDE = 768  # pixels
 PATIENCE = 1.0  # seconds that a list may take to read new files
+BREATH = 0.002  # seconds after each of them, in which pages are served
 TELL_EVERY = 15.0  # seconds between two news of what was read
-GONE = "It was moved or deleted: look for new files."
 # What the page calls the card's fields, and what A1111 does.
 FIELDS = {
     "description": "description",
@@ -110,7 +110,7 @@ class Collection:
         self._folders, self._changed = folders, changed
         self._hashes = HashCache(folders.data)
         self._previews = folders.data / "thumbnails" / "models"
-        self._lock = threading.Lock()
+        self._locks = {kind: threading.Lock() for kind in KINDS}  # thousands of one kind keep nobody from the others
         self._found: dict[str, dict[str, Entry]] = {}
         self._known: dict[tuple[str, Path], tuple[tuple[Any, ...], Entry]] = {}  # by what the files looked like then
         self._read: set[Path] = set()  # files that were read since the start, remembered or not to be read at all
@@ -131,23 +131,18 @@ class Collection:
 
     def entries(self, kind: str) -> list[Entry]:
         """All files in the folders of a kind, by name. Raises UserError."""
-        roots = self.roots(kind)
-        with self._lock:
-            if kind not in self._found:
-                self._found[kind] = {entry.id: entry for entry in self._looked_at(kind, roots)}
-            return list(self._found[kind].values())
+        return list(self._of_kind(kind, self.roots(kind)).values())
 
     def entry(self, entry_id: str) -> Entry:
         """Raises NotFound."""
-        for kind in KINDS:
-            for entry in self.entries(kind):
-                if entry.id == entry_id:
-                    return entry
+        for kind in sorted(KINDS, key=lambda kind: kind not in self._found):  # what is known anyway comes first
+            if found := self._of_kind(kind, self.roots(kind)).get(entry_id):
+                return found
         raise NotFound("There is no such model any more.", hint="Refresh the list.")
 
     def look_again(self) -> None:
         """Looks at the folders anew, and has everybody do so."""
-        self._forget()
+        self._forget(*KINDS)
         self._changed("")
 
     def details(self, entry_id: str) -> dict[str, Any]:
@@ -162,7 +157,7 @@ class Collection:
             **entry.as_json(),
             "file": str(model.path),
             "reason": model.reason,
-            "problem": model.problem if os.path.exists(model.path) else f"{model.path.name} is no longer there. {GONE}",
+            "problem": model.problem if model.path.exists() else str(model_files.gone(model.path)),
             "sha256": known,
             "hash": short_hash(known) if known else "",
             "card": {name: getattr(card, name) for name in FIELDS},
@@ -248,17 +243,18 @@ class Collection:
         if all([self._reading.close(2.0), self._hashing.close(2.0)]):
             self._hashes.close()
 
-    def _forget(self) -> None:
-        with self._lock:
-            self._found.clear()
+    def _forget(self, *kinds: str) -> None:
+        for kind in kinds:
+            with self._locks[kind]:
+                self._found.pop(kind, None)
 
     def _look_again_at(self, entry_id: str) -> None:
         """Looks at one model anew, and has everybody do so."""
-        names = Names()
-        with self._lock:
-            for kind, found in self._found.items():
+        for kind, lock in self._locks.items():
+            with lock:
+                found = self._found.get(kind, {})
                 if old := found.get(entry_id):
-                    found[entry_id] = self._examined(kind, old.root, old.model.path, names)
+                    self._found[kind] = {**found, entry_id: self._examined(kind, old.root, old.model.path, Names())}
         self._changed(entry_id)
 
     def _all_roots(self) -> list[Path]:
@@ -267,6 +263,13 @@ class Collection:
     def _placed(self, path: Path) -> str:
         self.look_again()
         return id_of(path)
+
+    def _of_kind(self, kind: str, roots: list[Path]) -> dict[str, Entry]:
+        """The entries of a kind by their ids."""
+        with self._locks[kind]:
+            if kind not in self._found:
+                self._found[kind] = {entry.id: entry for entry in self._looked_at(kind, roots)}
+            return self._found[kind]
 
     def _looked_at(self, kind: str, roots: list[Path]) -> list[Entry]:
         """The entries of a kind. Files that were never read are for as long as patience lasts; the rest is read in the
@@ -294,7 +297,7 @@ class Collection:
         return entries
 
     def _examined(self, kind: str, folder: Path, path: Path, names: Names) -> Entry:
-        """A file's entry; it is read now unless what it is is remembered. The caller holds the lock."""
+        """A file's entry; it is read now unless what it is is remembered. The caller holds the kind's lock."""
         stamp = names.stamp(path)
         entry = _entry(kind, examined(folder, path, kind, self._hashes), names)
         self._known[kind, path] = stamp, entry
@@ -309,11 +312,12 @@ class Collection:
             if path not in self._read:
                 examined(folder, path, kind, self._hashes)
                 self._read.add(path)
+                time.sleep(BREATH)
             if time.monotonic() - told > TELL_EVERY:
-                self._forget()
+                self._forget(kind)
                 self._changed(kind)
                 told = time.monotonic()
-        self._forget()
+        self._forget(kind)
         self._changed(kind)
 
     def _hash(self, path: Path) -> None:

@@ -141,7 +141,13 @@ def _same(one: Path, other: Path) -> bool:
     return one.name.casefold() == other.name.casefold() and one.samefile(other)
 
 
+def gone(model: Path) -> UserError:
+    return UserError(f"{model.name} is no longer there.", hint="It was moved or deleted: look for new files.")
+
+
 def _cannot(model: Path, error: OSError) -> UserError:
+    if isinstance(error, FileNotFoundError) and not model.exists():
+        return gone(model)
     return UserError(
         f"{model.name} cannot be moved: {error.strerror}.", hint="Is it open elsewhere, or the folder write-protected?"
     )

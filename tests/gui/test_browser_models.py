@@ -46,10 +46,36 @@ def test_a_lora_is_found_and_a_click_puts_its_tag_into_the_prompt_and_out_again(
     page.click(".model-cell")
     assert page.input_value("#txt2img_prompt textarea").replace("inky", "").strip(" ,") == ""
 
-    page.fill(".model-panel textarea >> nth=2", "for night scenes")
+    page.fill(".model-panel [data-field=notes]", "for night scenes")
     page.keyboard.press("Tab")
     card = paced.folder / "models" / "Lora" / "style" / "ink.json"
     until(lambda: json.loads(card.read_text()).get("notes") == "for night scenes")
+    page.fill("#models_words", "")
+
+
+def test_what_is_being_typed_outlives_news_and_a_refused_name_can_be_mended(shelf, paced):
+    page = shelf.page
+    page.fill("#models_words", "pen07")
+    page.wait_for_function(f"document.querySelector('{COUNT}').textContent === '1 of 40'")
+    page.press("#models_words", "ArrowDown")
+    page.fill(".model-panel [data-field=notes]", "half a sen")
+    with page.expect_response("**/api/models/kinds/LoRA"):
+        paced.studio.collection.look_again()
+    page.keyboard.type("tence")
+    assert page.input_value(".model-panel [data-field=notes]") == "half a sentence"
+
+    page.click("[aria-label='Rename…']")
+    page.fill("#model_place", "pen08")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#models_place strong >> text=There is a file pen08.safetensors already.")
+    shelf.complaints.clear()  # browsers tell of every refusal
+    page.fill("#model_place", "pen07 🎨")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".model-panel h3 >> text=pen07 🎨")
+    assert page.evaluate("document.activeElement.matches('.grid')")
+    card = paced.folder / "models" / "Lora" / "pen07 🎨.json"
+    assert json.loads(card.read_text())["notes"] == "half a sentence"
+    card.with_suffix(".safetensors").rename(card.with_name("pen07.safetensors"))
     page.fill("#models_words", "")
 
 

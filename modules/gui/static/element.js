@@ -35,6 +35,16 @@ export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+/** Puts options into a list, only where they are others than before. */
+export function offer(list, value, options) {
+  const now = JSON.stringify(options);
+  if (list.dataset.options !== now) {
+    list.dataset.options = now;
+    list.replaceChildren(...options.map(([name, words]) => el("option", { value: name }, words)));
+  }
+  list.value = value;
+}
+
 const waiting = new Map();
 let observer = null;
 

@@ -8,7 +8,7 @@ const WORDS = {
   starting: () => "Starting…",
   loading: (engine) => `Loading ${engine.model}…`,
   ready: (engine) => engine.model || "Ready",
-  failed: () => "No model",
+  failed: (engine) => engine.model || "No model", // what was loaded before stays usable
 };
 
 class Engine extends HTMLElement {
@@ -44,7 +44,7 @@ store.watch(["engine"], () => {
   const now = `${state} ${model}`;
   if (now === before) return;
   if (before && state !== "loading") refill();
-  if (state === "failed") notices.add(`${message} ${hint}`.trim(), "engine");
+  if (state === "failed") notices.add([message, hint, model && `${model} stays loaded.`].filter(Boolean).join(" "), "engine");
   else notices.remove("engine");
   before = now;
 });

@@ -3,7 +3,7 @@ import { el, iconButton } from "./element.js";
 import { field, list, options } from "./model_fields.js";
 import { ToolSheet } from "./model_tools.js";
 import { ask } from "./server.js";
-import { fileName } from "./shelf.js";
+import { pathOf } from "./shelf.js";
 
 const WEIGHTED_SUM = "Weighted sum";
 const ADD_DIFFERENCE = "Add difference";
@@ -13,7 +13,6 @@ const METHODS = [
   ["No interpolation", "Only A, with what is baked in"],
 ];
 
-const path = (model) => `${model.folder ? `${model.folder}/` : ""}${fileName(model)}`;
 
 class Merge extends ToolSheet {
   models = { checkpoint: [], VAE: [], LoRA: [] };
@@ -60,8 +59,8 @@ class Merge extends ToolSheet {
       return this.show("", refused);
     }
     const checkpoints = this.models.checkpoint.filter(({ family }) => family);
-    this.first.replaceChildren(...options([["", "Choose…"], ...checkpoints.map((one) => [one.id, path(one)])], this.start));
-    this.vae.replaceChildren(...options([["", "A's own"], ...this.models.VAE.map((one) => [one.id, path(one)])], ""));
+    this.first.replaceChildren(...options([["", "Choose…"], ...checkpoints.map((one) => [one.id, pathOf(one)])], this.start));
+    this.vae.replaceChildren(...options([["", "A's own"], ...this.models.VAE.map((one) => [one.id, pathOf(one)])], ""));
     this.adding.hidden = !this.models.LoRA.length;
     this.offer();
     this.plan();
@@ -73,7 +72,7 @@ class Merge extends ToolSheet {
     const alike = this.models.checkpoint.filter((one) => one !== first && (first ? one.family === first.family : one.family));
     for (const box of [this.second, this.third]) {
       const chosen = box.value;
-      box.replaceChildren(...options([["", "Choose…"], ...alike.map((one) => [one.id, path(one)])], chosen));
+      box.replaceChildren(...options([["", "Choose…"], ...alike.map((one) => [one.id, pathOf(one)])], chosen));
     }
     this.fitting = this.models.LoRA.filter(({ family }) => !first || !family || family === first.family);
   }
@@ -87,7 +86,7 @@ class Merge extends ToolSheet {
   }
 
   addLora() {
-    const name = list(this.fitting.map((one) => [one.id, path(one)]), this.fitting[0]?.id, () => {}, { "aria-label": "LoRA" });
+    const name = list(this.fitting.map((one) => [one.id, pathOf(one)]), this.fitting[0]?.id, () => {}, { "aria-label": "LoRA" });
     const weight = el("input", { type: "number", min: -10, max: 10, step: 0.05, value: this.fitting[0]?.weight || 1, "aria-label": "Weight" });
     const lora = { name, weight };
     const remove = () => {

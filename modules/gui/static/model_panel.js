@@ -2,6 +2,7 @@
 import { el, iconButton } from "./element.js";
 import { field, list } from "./model_fields.js";
 import { openMerge } from "./model_merge.js";
+import { openMove, openRename } from "./model_place.js";
 import { openConvert, openExtractVae } from "./model_tools.js";
 import { addWords, toggle, use } from "./model_use.js";
 import { ask } from "./server.js";
@@ -20,6 +21,7 @@ const VERBS = { checkpoint: "Load", VAE: "Use", LoRA: "In / out of the prompt", 
 export function modelPanel(attempt) {
   const element = el("aside", { class: "inspector model-panel", "aria-label": "The chosen model" });
   let told = "";
+  let drawn; // the id of the model that is shown
 
   const post = (path, values) => ask(`/api/models/${shelf.chosen}${path}`, values);
   const save = (values) =>
@@ -28,22 +30,38 @@ export function modelPanel(attempt) {
       shelf.know(await post("", values));
       if ("recommended" in values || "vae" in values) refill();
     });
-  const replace = (path, values) => attempt(async () => shelf.choose((await post(path, values)).id));
-  const acts = { attempt, save, replace, post };
+  const acts = { attempt, save, post };
 
-  return {
-    element,
-    draw() {
-      const { details } = shelf;
-      const model = details ?? shelf.record(shelf.chosen);
-      const now = JSON.stringify([model, Boolean(details)]);
-      if (now === told) return;
-      told = now;
-      element.classList.toggle("inspector-none", !model);
-      if (!model) return element.replaceChildren(...nothing());
-      element.replaceChildren(...head(model, acts), ...(details ? body(details, acts) : []));
-    },
+  const draw = () => {
+    const { details } = shelf;
+    const model = details ?? shelf.record(shelf.chosen);
+    const now = JSON.stringify([model, Boolean(details)]);
+    const typing = element.contains(document.activeElement) && document.activeElement.matches("input, textarea");
+    if (now === told || (typing && model?.id === drawn)) return; // what is being typed is drawn when it is left
+    told = now;
+    drawn = model?.id;
+    const focusAgain = focused(element);
+    element.classList.toggle("inspector-none", !model);
+    element.replaceChildren(...(model ? [...head(model, acts), ...(details ? body(details, acts) : [])] : nothing()));
+    focusAgain();
   };
+  element.addEventListener("focusout", () => setTimeout(draw));
+  return { element, draw };
+}
+
+/** Gives what puts the focus onto the button or list that has it now, once that was made anew; onto the cards if it is
+ *  gone. */
+function focused(element) {
+  const name = element.contains(document.activeElement) && named(document.activeElement);
+  return () => {
+    if (!name) return;
+    const again = [...element.querySelectorAll("button, select, summary")].find((one) => named(one) === name);
+    (again ?? element.parentElement.querySelector(".grid")).focus({ preventScroll: true });
+  };
+}
+
+function named(one) {
+  return one.getAttribute("aria-label") ?? (one.closest(".model-field")?.querySelector(".model-label") ?? one).textContent;
 }
 
 function nothing() {
@@ -63,12 +81,12 @@ function head(model, acts) {
       iconButton("close", "Choose nothing (Esc)", () => shelf.choose(null), { class: "button bare" }),
     ),
     model.preview && el("img", { class: "model-picture", src: model.preview, alt: "" }),
-    el("p", { class: "inspector-facts" }, [kind, size(model.size)].join(" · ")),
+    el("p", { class: "inspector-facts" }, [kind, model.format !== "safetensors" && model.format, size(model.size)].filter(Boolean).join(" · ")),
     actions(model, acts),
   ].filter(Boolean);
 }
 
-function actions(model, { attempt, replace, post }) {
+function actions(model, { attempt, post }) {
   const verb = !model.problem && VERBS[model.kind];
   const newest = () => {
     const picture = store.recent[0];
@@ -76,14 +94,6 @@ function actions(model, { attempt, replace, post }) {
     return picture.id;
   };
   const preview = () => attempt(async () => shelf.know(await post("/preview", { picture: newest() })));
-  const rename = () => {
-    const name = prompt("The model's new name, without ending:", model.name);
-    if (name && name !== model.name) replace("/rename", { name });
-  };
-  const move = () => {
-    const folder = prompt("Its folder below the models folder, empty for the models folder itself:", model.folder);
-    if (folder !== null && folder !== model.folder) replace("/move", { folder });
-  };
   const discard = () =>
     attempt(async () => {
       await shelf.discard();
@@ -95,22 +105,23 @@ function actions(model, { attempt, replace, post }) {
     verb && el("button", { type: "button", class: "button button-primary model-use", onclick: () => attempt(() => use(model)) }, verb),
     model.kind === "embedding" && !model.problem && el("button", { type: "button", class: "button", onclick: () => attempt(() => toggle(model, "negative")) }, "Negative"),
     iconButton("open", "Make the newest picture its preview", preview),
-    iconButton("pencil", "Rename…", rename),
-    iconButton("folder", "Move to another folder…", move),
+    iconButton("pencil", "Rename…", () => openRename(model, attempt)),
+    iconButton("folder", "Move to another folder…", () => openMove(model, attempt)),
     iconButton("clear", "Move to the trash", discard),
   );
 }
 
 function body(model, acts) {
+  const readable = model.tensors > 0;
   return [
     model.problem && el("p", { class: "model-problem-text" }, model.problem),
     model.card_problem && el("p", { class: "model-problem-text" }, model.card_problem),
-    el("p", { class: "model-why" }, el("b", {}, "Told by: "), model.reason),
+    model.reason && el("p", { class: "model-why" }, el("b", {}, "Told by: "), model.reason),
     words(model, acts),
     tools(model),
     ...fields(model, acts),
-    model.kind === "checkpoint" && settings(model, acts),
-    ["checkpoint", "LoRA"].includes(model.kind) && override(model, acts),
+    readable && model.kind === "checkpoint" && settings(model, acts),
+    readable && ["checkpoint", "LoRA"].includes(model.kind) && override(model, acts),
     page(model),
     facts(model),
   ].filter(Boolean);
@@ -166,7 +177,8 @@ function fields(model, { save }) {
     kind === "LoRA" && text("trigger_words", "Trigger words, added with its tag", 2),
     kind === "LoRA" && text("negative_text", "Added to the negative prompt", 1),
     kind === "LoRA" && weight(),
-    kind === "checkpoint" && vae(),
+    kind === "checkpoint" && model.tensors > 0 && vae(),
+    text("description", "Description", 2),
     text("notes", "Notes", 3),
   ].filter(Boolean);
 }

@@ -1,6 +1,6 @@
 // Using a model: a checkpoint or VAE is loaded, a LoRA or an embedding goes into the prompt, or out of it again.
 import { ask } from "./server.js";
-import { fileName } from "./shelf.js";
+import { pathOf } from "./shelf.js";
 import { apply, form, refill } from "./values.js";
 
 const PAINTING = ["txt2img", "img2img", "inpaint"];
@@ -34,8 +34,7 @@ function choose(field, model) {
 /** What the widget calls this file: its name, or its path where two files share the name. */
 function offered(field, model) {
   const choices = form(tab).choices[field] ?? [];
-  const path = `${model.folder ? `${model.folder}/` : ""}${fileName(model)}`;
-  return choices.find((choice) => choice === model.name || choice === path) ?? model.name;
+  return choices.find((choice) => choice === model.name || choice === pathOf(model)) ?? model.name;
 }
 
 /** Puts a LoRA's tag or an embedding's name into a prompt, or takes it out when it is there. */

@@ -1,19 +1,21 @@
 // The Models tab: finding models, using them with one click, and beside them what is known of the chosen one.
-import { el, iconButton, setText } from "./element.js";
+import { el, iconButton, offer, setText } from "./element.js";
 import { Grid } from "./grid.js";
 import { say } from "./message.js";
 import { downloadLine, openModelDownload } from "./model_download.js";
+import { options } from "./model_fields.js";
 import { makingLine } from "./model_making.js";
 import { modelPanel } from "./model_panel.js";
 import { openModelTrash } from "./model_trash.js";
 import { use } from "./model_use.js";
-import { ask } from "./server.js";
-import { KINDS, shelf, size } from "./shelf.js";
+import { ask, Refused } from "./server.js";
+import { fileName, KINDS, pathOf, shelf, size } from "./shelf.js";
 import { store } from "./store.js";
 
 const TAB = "models";
 const TYPING_PAUSE = 120;
-const USES = { checkpoint: "load it", LoRA: "put it into the prompt", embedding: "put it into the prompt", VAE: "use it" };
+const TO_PROMPT = "Click: into the prompt, or out of it";
+const USES = { checkpoint: "Click: load it", LoRA: TO_PROMPT, embedding: TO_PROMPT, VAE: "Click: use it" };
 
 class Models extends HTMLElement {
   connectedCallback() {
@@ -30,7 +32,7 @@ class Models extends HTMLElement {
     );
     this.grid.space.addEventListener("click", (event) => this.click(event));
     this.grid.element.addEventListener("keydown", (event) => this.key(event));
-    shelf.addEventListener("list", () => this.list());
+    shelf.addEventListener("list", ({ detail }) => this.list(detail));
     shelf.addEventListener("details", () => this.drawChosen());
     store.addEventListener("engine", () => this.grid.refill());
     shelf.addEventListener("problem", ({ detail }) => say(TAB, detail.message, detail.hint));
@@ -48,10 +50,16 @@ class Models extends HTMLElement {
       clearTimeout(timer);
       timer = setTimeout(() => shelf.look({ words: words.value }), TYPING_PAUSE);
     });
+    words.addEventListener("keydown", (event) => {
+      if (event.key !== "ArrowDown" || !shelf.ids.length) return;
+      event.preventDefault();
+      this.grid.element.focus();
+      this.chooseAt(0);
+    });
     const folder = el("select", { id: "models_folder", "aria-label": "Folder" });
     folder.addEventListener("change", () => shelf.look({ folder: folder.value === "*" ? null : folder.value }));
     const orders = [["name", "By name"], ["newest", "Newest first"], ["oldest", "Oldest first"], ["largest", "Largest first"], ["family", "By family"]];
-    const order = el("select", { id: "models_order", "aria-label": "Order" }, ...orders.map(([value, label]) => el("option", { value }, label)));
+    const order = el("select", { id: "models_order", "aria-label": "Order" }, ...options(orders, shelf.search.order));
     order.addEventListener("change", () => shelf.look({ order: order.value }));
     this.fields = { words, folder, tabs };
     this.count = el("span", { class: "history-count", role: "status" });
@@ -70,19 +78,17 @@ class Models extends HTMLElement {
     );
   }
 
-  list() {
+  /** `anew`: others are looked for than before. */
+  list(anew) {
     const { ids, all, kind, folders, search } = shelf;
+    if (anew) this.grid.element.scrollTop = 0;
     for (const tab of this.fields.tabs) tab.setAttribute("aria-pressed", String(tab.dataset.kind === kind));
-    const choices = [["*", "All folders"], ...folders.filter(Boolean).map((path) => [path, path])];
-    const { folder } = this.fields;
-    folder.replaceChildren(...choices.map(([value, label]) => el("option", { value, selected: value === (search.folder ?? "*") }, label)));
-    folder.hidden = choices.length < 2;
-    const found = ids.length.toLocaleString();
-    setText(this.count, ids.length === all.length ? `${found} ${ids.length === 1 ? "file" : "files"}` : `${found} of ${all.length.toLocaleString()}`);
-    this.empty.hidden = ids.length > 0;
-    this.empty.replaceChildren(el("p", {}, all.length ? "No model fits." : "There are no files of this kind yet."));
+    offer(this.fields.folder, search.folder ?? "*", [["*", "All folders"], ...folders.map((path) => [path, path])]);
+    this.fields.folder.hidden = !folders.length;
+    setText(this.count, all ? counted(ids.length, all.length) : "Looking…");
+    this.empty.hidden = !all || ids.length > 0;
+    this.empty.replaceChildren(el("p", {}, all?.length ? "No model fits." : "There are no files of this kind yet."));
     this.grid.show(ids);
-    this.grid.refill();
   }
 
   fill(cell, id) {
@@ -95,13 +101,16 @@ class Models extends HTMLElement {
     cell.model = model;
     cell.className = `cell model-cell${model.problem ? " model-problem" : ""}${model.preview ? "" : " model-plain"}`;
     cell.dataset.model = id;
-    cell.title = [model.name, model.folder, [model.family, model.variant].filter(Boolean).join(" "), size(model.size)].filter(Boolean).join("\n");
+    const kind = [model.family, model.variant].filter(Boolean).join(" ");
+    cell.title = [fileName(model), model.folder, kind, size(model.size), !model.problem && USES[model.kind]].filter(Boolean).join("\n");
     cell.setAttribute("aria-label", model.name);
     const picture = model.preview
       ? el("img", { src: model.preview, alt: "", loading: "lazy", decoding: "async" })
       : el("span", { class: "model-letter", "aria-hidden": "true", style: `--tint: ${tint(model.name)}` }, initials(model.name));
-    const told = [model.family, oddVariant(model)].filter(Boolean).join(" · ");
-    const badge = model.problem ? `✕ ${told || "not usable"}` : told;
+    const what = [model.family, oddVariant(model)].filter(Boolean);
+    if (model.problem && !what.length) what.push("not usable");
+    if (!["safetensors", "folder"].includes(model.format)) what.push(model.format);
+    const badge = `${model.problem ? "✕ " : ""}${what.join(" · ")}`;
     cell.replaceChildren(
       picture,
       badge && el("span", { class: "model-badge" }, badge),
@@ -118,7 +127,11 @@ class Models extends HTMLElement {
   }
 
   use(model) {
-    if (USES[model.kind] && !model.problem) this.attempt(() => use(model));
+    if (!USES[model.kind]) return;
+    this.attempt(() => {
+      if (model.problem) throw new Refused(`${model.name} cannot be used.`, "What is wrong with it stands in its panel.");
+      return use(model);
+    });
   }
 
   key(event) {
@@ -127,13 +140,18 @@ class Models extends HTMLElement {
     const steps = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns, PageUp: -page, PageDown: page, Home: -ids.length, End: ids.length };
     const model = shelf.record(chosen);
     if (event.key in steps && ids.length) {
-      const at = chosen ? ids.indexOf(chosen) + steps[event.key] : 0;
-      shelf.choose(ids[Math.min(ids.length - 1, Math.max(0, at))]);
-      this.grid.reveal(shelf.chosen);
+      this.chooseAt(chosen ? ids.indexOf(chosen) + steps[event.key] : this.grid.window(0)[0]);
     } else if (event.key === "Enter" && model) this.use(model);
     else if (event.key === "Escape") shelf.choose(null);
     else return;
     event.preventDefault();
+  }
+
+  /** Chooses the model at a place among those found, or the nearest there is. */
+  chooseAt(at) {
+    const { ids } = shelf;
+    shelf.choose(ids[Math.min(ids.length - 1, Math.max(0, at))]);
+    this.grid.reveal(shelf.chosen);
   }
 
   drawChosen() {
@@ -153,9 +171,13 @@ class Models extends HTMLElement {
   }
 }
 
-function isLoaded({ name, folder }) {
-  const loaded = store.engine.model.replace(/\.[a-z]+$/, "");
-  return loaded === name || loaded === `${folder}/${name}`;
+function isLoaded(model) {
+  return [model.name, fileName(model), pathOf(model)].includes(store.engine.model);
+}
+
+function counted(found, all) {
+  const files = `${all.toLocaleString()} ${all === 1 ? "file" : "files"}`;
+  return found === all ? files : `${found.toLocaleString()} of ${all.toLocaleString()}`;
 }
 
 /** What is worth saying beside the family: not "base", not the usual form of LoRA. */

@@ -1,5 +1,5 @@
 // Over the grid of the history: what is looked for among all pictures, and how many that are.
-import { el, iconButton, setText } from "./element.js";
+import { el, iconButton, offer, setText } from "./element.js";
 import { EVERYTHING, library } from "./library.js";
 
 const TYPING_PAUSE = 180;
@@ -90,16 +90,6 @@ export class SearchBar {
     const found = ids.length.toLocaleString();
     setText(this.count, ids.length === all ? (all === 1 ? "1 picture" : `${found} pictures`) : `${found} of ${all.toLocaleString()}`);
   }
-}
-
-/** Puts options into a list, only where they are others than before. */
-function offer(list, value, options) {
-  const now = JSON.stringify(options);
-  if (list.dataset.options !== now) {
-    list.dataset.options = now;
-    list.replaceChildren(...options.map(([name, words]) => el("option", { value: name }, words)));
-  }
-  list.value = value;
 }
 
 const lastParts = (path) => path.split(/[\\/]/).filter(Boolean).slice(-2).join("/");
