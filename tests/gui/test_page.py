@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import pytest
 
-from modules.core.files import Folders
-from modules.core.hooks import hook
+from modules.core.hooks import Hooks, hook
 from modules.core.params import ALL, EXTENSION_PARAMS, TXT2IMG, Param, param, params_of
 from modules.core.request import PARAMS, GenerationRequest
+from modules.core.settings import Settings
 from modules.gui.generate_tab import build_generate_tab
 from modules.gui.layout import Tab, Ui
 from modules.gui.look import head, theme
@@ -21,6 +23,7 @@ from modules.gui.page import build_page
 from modules.studio import Studio
 from tests import flow_models as made
 from tests.catalog.test_detect import write_header
+from tests.conftest import folders_in
 
 IDS = {
     *("tab_txt2img", "tab_settings", "setting_samples_format"),
@@ -145,13 +148,15 @@ def test_a_file_that_cannot_be_loaded_is_not_offered(studio: Studio) -> None:
         place.unlink()
 
 
-def test_fields_of_flow_models_depend_on_the_checkpoint(folders: Folders, studio: Studio) -> None:
-    made.write_tokenizer(folders.checkpoints[0])
+def test_fields_of_flow_models_depend_on_the_checkpoint(tmp_path: Path) -> None:
+    made.write_tokenizer(tmp_path / "models")
     for name, shapes in (("dev", made.FLUX), ("schnell", made.SCHNELL), ("sd3", made.SD3_MEDIUM)):
-        encoders = ("clip_l", "t5xxl")
-        write_header(folders.checkpoints[0] / f"{name}.safetensors", made.all_in_one(shapes, *encoders))
+        file = tmp_path / "models" / f"{name}.safetensors"
+        write_header(file, made.all_in_one(shapes, "clip_l", "t5xxl"))
     names = ("distilled_cfg_scale", "hr_distilled_cfg", "flow_shift")
-    offered = offers(studio, [PARAMS[name] for name in names])
+    folders = folders_in(tmp_path / "data", file)
+    with closing(Studio(folders, Settings(folders.settings, environment={}), Hooks(), object)) as studio:
+        offered = offers(studio, [PARAMS[name] for name in names])
     assert [offered[name]["only"] for name in names] == [
         ("checkpoint", ("dev",)),
         ("checkpoint", ("dev",)),
