@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import shutil
 import subprocess
 import sys
@@ -25,25 +24,14 @@ from typing import Any
 
 import torch
 
-from modules.catalog.families import FAMILIES
-from modules.catalog.scan import examine
 from modules.weights.memory import free_memory
 from tests.catalog import architectures
-from tests.catalog.test_detect import write_header
 
-from .files import FILES, Made
+from .every import FILES
+from .files import Made
 
 ROOT = Path(__file__).parents[2]
 RESULT = ROOT / "benchmarks" / "results" / "families.md"
-DEEP = re.compile(r"_blocks\.([2-9]|\d\d)\.")  # all blocks but two of each kind
-NOT_YET = {
-    "sd3_medium.safetensors": architectures.sd3(),
-    "sd3.5_large.safetensors": architectures.sd3(blocks=38, width=2432, normed=True),
-    "sd3.5_medium.safetensors": architectures.sd3(normed=True, twice=13),
-    "flux1-dev.safetensors": architectures.flux(),
-    "flux1-schnell.safetensors": architectures.flux(guided=False),
-    "flux1-dev-kontext.safetensors": architectures.flux(),
-}
 COMPARED = ("unet", "text", "vae")
 SPARE, PATIENCE = 2.0, 1800  # GiB left to others; seconds to wait for memory
 
@@ -85,8 +73,11 @@ def _checked(made: Made, folder: Path) -> Row:
 def _needed(made: Made, check: str) -> float:
     """GiB that a check takes: in float32 all networks to paint with them, the UNet to compare it."""
     numbers = {name: prod(shape) for name, (_, shape) in made.table.items()}
+    numbers |= {f"{place} {name}": prod(one[1]) for place, table in made.apart.items() for name, one in table.items()}
     unet = sum(count for name, count in numbers.items() if name.startswith(architectures.UNET))
     taken = {"write": sum(numbers.values()) * made.name.endswith(".ckpt"), "render": sum(numbers.values())}
+    if made.cut:
+        taken["compare"] = sum(numbers.values())
     return 4 * taken.get(check, unet) / 2**30 + 1
 
 
@@ -130,33 +121,22 @@ and padded with 0, SDXL both encoders and the pooled vector. VAE: decoder and en
 |---|---|---|---|---|---|---|---|
 {chr(10).join(lines)}
 {missing}
-Those that cannot be loaded yet, by the header of a file with two blocks of each kind:
-
-| file | recognised as | who wants to paint with it reads |
-|---|---|---|
-{chr(10).join(_unloadable())}
+SD 3, SD 3.5 and FLUX have their true widths and few blocks, which their rows say; their text encoders and VAEs lie
+inside or in files of their own, as their makers publish them. In place of the UNet, their transformer: FLUX's latents
+are packed as diffusers packs them. Text: what diffusers' pipelines put together of one prompt, T5's words from a
+tokenizer that is made for it.
 
 "Paints": the largest memory of the process that did, pages of the mapped file included. {packages}.
 """
 
 
-def _unloadable() -> list[str]:
-    """A row for each family that is only recognised."""
-    rows = []
-    with tempfile.TemporaryDirectory() as folder:
-        for name, shapes in NOT_YET.items():
-            few = {key: shape for key, shape in shapes.items() if not DEEP.search(key)}
-            model = examine(write_header(Path(folder) / name, few))
-            recognised = f"{FAMILIES[model.family_id].name}: {model.variant}"
-            rows.append(f"| `{name}` | {recognised} | {model.problem} |")
-    return rows
-
-
 def _line(made: Made, row: Row) -> str:
-    render, dtypes = row["render"], {entry[0] for entry in made.table.values() if entry[0].startswith("F")}
+    render, dtypes = row["render"], {entry[0] for entry in made.table.values() if not entry[0].startswith("I")}
     tensors = f"{len(made.table):,} of {' and '.join(sorted(dtypes)).lower()}, {made.gigabytes:.2f} GB"
     beside = f", with {render['vae']}" if render["vae"] else ""
     beside += ", with a .yaml" if made.yaml else ""
+    beside += f" ({made.cut})" if made.cut else ""
+    beside += f", with {', '.join(Path(name).name for name in made.apart)}" if made.apart else ""
     paints = f"{render['peak']:.1f} GiB"
     compared = " | ".join(f"{_shown(row[one]['difference'])} ({row[one]['spread']:.2f})" for one in COMPARED)
     found = f"{render['recognised']} | {render['predicts']}"

@@ -36,9 +36,11 @@ from modules.weights.tensors import DTYPES
 from modules.weights.weights import Situation, Weights
 
 from . import official
-from .files import FILES, Made
+from .compared import Found, compared, noise
+from .every import FILES
+from .files import Made
+from .flow_checks import compare_flow
 
-Found = dict[str, Any]
 WORDS = (BOS, *encode("a red house on a green hill, by day"), EOS)
 PADDED, ZERO_PADDED = ((*WORDS, *[pad] * (77 - len(WORDS))) for pad in (EOS, 0))
 SIZES = {"sdxl": [512, 768, 0, 0, 512, 768], "refiner": [512, 768, 0, 0, 6.0]}  # as diffusers' pipelines put them
@@ -54,6 +56,8 @@ def loaded(path: Path) -> Weights:
 @torch.inference_mode()
 def compare(path: Path, made: Made) -> Found:
     """The three networks beside diffusers' and transformers', one after another."""
+    if made.official not in official.UNETS:
+        return compare_flow(path, made, made.models(path.parent))
     weights = loaded(path)
     return {"unet": _unet(weights, made), "text": _text(weights, made), "vae": _vae(weights)}
 
@@ -61,17 +65,17 @@ def compare(path: Path, made: Made) -> Found:
 def _unet(weights: Weights, made: Made) -> Found:
     """One call of the UNet, in float32. It is let go afterwards."""
     config = official.UNETS[made.official]
-    latents, text = _noise(1, config.get("in_channels", 4), 16, 8), _noise(1, 77, config["cross_attention_dim"])
+    latents, text = noise(1, config.get("in_channels", 4), 16, 8), noise(1, 77, config["cross_attention_dim"])
     timesteps, told, added = torch.tensor([501.0]), text, None
     if made.official in SIZES:
-        pooled = _noise(1, 1280)
+        pooled = noise(1, 1280)
         told = weights.situated({"text": text, "pooled": pooled}, Situation(width=768, height=512))
         added = {"text_embeds": pooled, "time_ids": torch.tensor([SIZES[made.official]])}
     weights.unet.float()
     ours = replace(weights, dtype=torch.float32).predict(latents, timesteps, told)
     weights.unet = None
     theirs = official.unet(weights.path, config)(latents, timesteps, text, added_cond_kwargs=added).sample
-    return _compared((ours, theirs))
+    return compared((ours, theirs))
 
 
 def _text(weights: Weights, made: Made) -> Found:
@@ -81,7 +85,7 @@ def _text(weights: Weights, made: Made) -> Found:
     given = reader.encode([chunk])
     skipped = reader.encode([chunk], clip_skip=2) if weights.family.id == "sd1" else given
     reader.text_encoder = weights.text_encoder = None
-    return _compared(*_READ[made.official.split()[0]](weights.path, given, skipped))
+    return compared(*_READ[made.official.split()[0]](weights.path, given, skipped))
 
 
 def _read_by_sd1(path: Path, given: Tensor, skipped: Tensor) -> list[tuple[Tensor, Tensor]]:
@@ -126,13 +130,13 @@ _READ: dict[str, Callable[..., list[tuple[Tensor, Tensor]]]] = {
 
 def _vae(weights: Weights) -> Found:
     """Latents to a picture and a picture to latents, in float32."""
-    latents, picture = _noise(1, 4, 8, 16), _noise(1, 3, 64, 128)
+    latents, picture = noise(1, 4, 8, 16), noise(1, 3, 64, 128)
     weights.vae.float()
     coder, scale = replace(weights, vae_dtype=torch.float32), weights.family.latent_scale
     ours = coder.decode(latents), coder.encode_image(picture)
     network = official.vae(weights.vae_path or weights.path, scale)
     theirs = network.decode(latents / scale).sample, network.encode(picture).latent_dist.mean * scale
-    return _compared(*zip(ours, theirs, strict=True))
+    return compared(*zip(ours, theirs, strict=True))
 
 
 class Seen:
@@ -178,17 +182,6 @@ def _painted(studio: Studio, checkpoint: str) -> np.ndarray:
         raise SystemExit(f"The job {job.state}: {job.message}")
     (record,) = studio.pictures_of(job)
     return np.asarray(Image.open(record.path).convert("RGB"), dtype=np.float32)
-
-
-def _noise(*shape: int) -> Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(sum(shape)))
-
-
-def _compared(*pairs: tuple[Tensor, Tensor]) -> Found:
-    """The largest difference of all pairs, and the least spread of what was to come out."""
-    differences = [float((ours - theirs).abs().max()) for ours, theirs in pairs]
-    spreads = [float(theirs.std()) for _, theirs in pairs]
-    return {"difference": max(differences), "spread": min(spreads)}
 
 
 def _offline(event: str, arguments: tuple) -> None:

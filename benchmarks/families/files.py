@@ -18,10 +18,12 @@ import numpy as np
 import torch
 
 from tests.catalog import architectures as made
+from tests.flow_models import write_tokenizer
 from tests.toy import conv
 
 BLOCK = 1 << 21  # random numbers that all tensors are cut from, each from another place
-DTYPES = {"F32": np.float32, "F16": np.float16, "I64": np.int64, "I32": np.int32}
+DTYPES = {"F32": np.float32, "F16": np.float16, "I64": np.int64, "I32": np.int32, "BF16": np.int16, "F8_E4M3": np.int8}
+SHORT = {"BF16": torch.bfloat16, "F8_E4M3": torch.float8_e4m3fn}
 Table = dict[str, tuple[str, tuple[int, ...]]]  # name -> kind of number as safetensors writes it, shape
 
 OUT_BIAS = "model.diffusion_model.out.2.bias"
@@ -37,7 +39,8 @@ V_YAML = "model:\n  params:\n    parameterization: v\n    unet_config:\n      pa
 @dataclass(frozen=True)
 class Made:
     """A file to make. `official` names its configuration in official.py, `beside` a VAE and `yaml` a text that lie with
-    it. `answers_v`: the UNet answers pure noise as one does that predicts v.
+    it; `apart` are the files below a models folder that hold what it lacks, beside T5's tokenizer. `answers_v`: the
+    UNet answers pure noise as one does that predicts v. `cut`: how many of its blocks it has, "" for all.
     """
 
     name: str
@@ -46,10 +49,17 @@ class Made:
     beside: Table = field(default_factory=dict)
     yaml: str = ""
     answers_v: bool = False
+    apart: Mapping[str, Table] = field(default_factory=dict)
+    cut: str = ""
 
     @property
     def gigabytes(self) -> float:
         return sum(prod(shape) * np.dtype(DTYPES[dtype]).itemsize for dtype, shape in self.table.values()) / 1e9
+
+    @staticmethod
+    def models(folder: Path) -> Path:
+        """The models folder of a program whose data lie beside the file."""
+        return folder / "data" / "models"
 
     def write(self, folder: Path) -> Path:
         """The file in `folder`, with what belongs beside it. Takes the file's size of memory if it is a pickle."""
@@ -59,6 +69,11 @@ class Made:
             write_pickle(path, self.table, numbers)
         else:
             write_safetensors(path, self.table, numbers)
+        for place, table in self.apart.items():
+            (self.models(folder) / place).parent.mkdir(parents=True, exist_ok=True)
+            write_safetensors(self.models(folder) / place, table, numbers)
+        if self.cut:
+            write_tokenizer(self.models(folder) / "text_encoder")
         if self.beside:
             write_pickle(path.with_suffix(".vae.pt"), self.beside, numbers)
         if self.yaml:
@@ -75,13 +90,16 @@ class Numbers:
         self._answers_v = answers_v
 
     def of(self, index: int, name: str, dtype: str, shape: tuple[int, ...]) -> np.ndarray:
-        """The values of the tensor at place `index` of its file."""
+        """The values of the tensor at place `index` of its file; those that numpy has no name for as their bytes."""
+        if dtype in SHORT:
+            values = torch.from_numpy(np.ascontiguousarray(self.of(index, name, "F32", shape)))
+            return values.to(SHORT[dtype]).view(torch.int8 if dtype == "F8_E4M3" else torch.int16).numpy()
         if dtype.startswith("I"):
             return np.arange(prod(shape), dtype=DTYPES[dtype]).reshape(shape)
         mean, scale = 0.0, 0.1
         if len(shape) > 1:
             scale = 0.02 if "embedding" in name else prod(shape[1:]) ** -0.5
-        elif name.endswith("weight"):
+        elif name.endswith(("weight", "scale")):
             mean = 1.0  # norms multiply by about 1
         elif name == OUT_BIAS and self._answers_v:
             mean = -3.0
@@ -132,13 +150,13 @@ def lightning() -> Iterator[type]:
             del sys.modules[name]
 
 
-def _kept(shapes: Mapping[str, tuple[int, ...]], dtype: str) -> Table:
+def kept(shapes: Mapping[str, tuple[int, ...]], dtype: str) -> Table:
     return {name: (dtype, shape) for name, shape in shapes.items()}
 
 
 def _latent_diffusion(shapes: Mapping[str, tuple[int, ...]]) -> Table:
     """An SD 1 or SD 2 as its training saved it, with the average of its weights in their place."""
-    return {**dict.fromkeys(SCHEDULE, ("F32", (1000,))), **_kept(shapes, "F32"), **EMA_COUNTERS}
+    return {**dict.fromkeys(SCHEDULE, ("F32", (1000,))), **kept(shapes, "F32"), **EMA_COUNTERS}
 
 
 def _sd1(inputs: int = 4) -> Table:
@@ -152,11 +170,11 @@ def _sd2(inputs: int = 4) -> Table:
 def _sdxl() -> Table:
     positions = "conditioner.embedders.0.transformer.text_model.embeddings.position_ids"
     extra: Table = {positions: ("I64", (1, 77)), "conditioner.embedders.1.model.logit_scale": ("F16", ())}
-    return {**_kept(made.sdxl(), "F16"), **extra}
+    return {**kept(made.sdxl(), "F16"), **extra}
 
 
 def _refiner() -> Table:
-    return {**_kept(made.refiner(), "F16"), "conditioner.embedders.0.model.logit_scale": ("F16", ())}
+    return {**kept(made.refiner(), "F16"), "conditioner.embedders.0.model.logit_scale": ("F16", ())}
 
 
 def _novel_ai() -> Table:
@@ -167,10 +185,10 @@ def _novel_ai() -> Table:
 def _trained_vae() -> Table:
     """A VAE as its own training saved it: beside it the critic that it was trained against."""
     critic = {f"loss.discriminator.main.{name}": shape for name, shape in conv("0", 64, 3, 4).items()}
-    return {**_kept(made.sd_vae(), "F32"), **_kept({"loss.logvar": (), **critic}, "F32")}
+    return {**kept(made.sd_vae(), "F32"), **kept({"loss.logvar": (), **critic}, "F32")}
 
 
-FILES = (
+UNET_FILES = (
     Made("v1-5-pruned-emaonly.safetensors", "sd1", _sd1()),
     Made("sd-v1-5-inpainting.ckpt", "sd1 inpainting", _sd1(inputs=9)),
     Made("final-pruned.ckpt", "sd1", _novel_ai(), beside=_trained_vae()),
