@@ -11,6 +11,7 @@ TOKENS = "tokens"
 SHEETS = (
     "icons",
     "widgets",
+    "fields",
     "frame",
     "desk",
     "styles",

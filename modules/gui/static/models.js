@@ -121,6 +121,7 @@ class Models extends HTMLElement {
 
   click(event) {
     const cell = event.target.closest(".model-cell");
+    say(TAB, "");
     if (!cell) return shelf.choose(null);
     shelf.choose(cell.dataset.model);
     if (!event.target.closest(".model-more")) this.use(cell.model);
@@ -150,6 +151,7 @@ class Models extends HTMLElement {
   /** Chooses the model at a place among those found, or the nearest there is. */
   chooseAt(at) {
     const { ids } = shelf;
+    say(TAB, "");
     shelf.choose(ids[Math.min(ids.length - 1, Math.max(0, at))]);
     this.grid.reveal(shelf.chosen);
   }
