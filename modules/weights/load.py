@@ -207,3 +207,8 @@ def _built(
             return rules.NETWORKS[name](header.shapes, family, declared)
     except UserError as error:
         raise UserError(f"{header.path.name} cannot be loaded: {error.message}", hint=error.hint) from error
+    except (ArithmeticError, LookupError, TypeError, ValueError, RuntimeError) as error:  # of sizes that nothing has
+        raise UserError(
+            f"{header.path.name} cannot be loaded: no {name} can be built whose tensors have its shapes ({error}).",
+            hint="The file is damaged, or of a kind that is not supported yet.",
+        ) from error

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from modules.catalog.open import read_tensors
 from modules.core.errors import UserError
@@ -35,4 +37,21 @@ def test_a_checkpoint_that_becomes_shorter_while_it_is_loaded_is_refused_by_name
 
     monkeypatch.setattr(load, "fill", too_late)
     with pytest.raises(UserError, match=r"short\.safetensors changed meanwhile"):
+        load.load_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("input_blocks.1.0.out_layers.3.weight", ()),
+        ("input_blocks.1.1.proj_in.weight", (0, 3)),
+        ("time_embed.0.weight", (0,)),
+        ("input_blocks.1.0.out_layers.3.weight", (0, 32, 3, 3)),
+    ],
+)
+def test_shapes_that_no_network_has_are_refused_by_name(tmp_path: Path, name: str, shape: tuple[int, ...]) -> None:
+    path = write_toy_checkpoint(tmp_path / "odd.safetensors")
+    odd = {f"model.diffusion_model.{name}": np.zeros(shape, np.float16)}
+    save_file(load_file(path) | odd, path, read_tensors(path).metadata)
+    with pytest.raises(UserError, match=r"odd\.safetensors cannot be loaded"):
         load.load_checkpoint(path)
