@@ -13,7 +13,7 @@ import { fileName, KINDS, pathOf, shelf, size } from "./shelf.js";
 import { store } from "./store.js";
 
 const TAB = "models";
-const TYPING_PAUSE = 120;
+const TYPING_PAUSE = 60;
 const TO_PROMPT = "Click: into the prompt, or out of it";
 const USES = { checkpoint: "Click: load it", LoRA: TO_PROMPT, embedding: TO_PROMPT, VAE: "Click: use it" };
 
