@@ -22,7 +22,7 @@ import torch
 
 from modules.weights.precision import choose_precision
 
-from .families.files import FILES
+from .families.every import FILES
 from .versus import CFG, Case, Ours
 
 ROOT = Path(__file__).parents[1]
