@@ -41,7 +41,8 @@ def keep_pages() -> None:
 @contextmanager
 def pages_of_their_own() -> Iterator[None]:
     """Within it, tensors get pages of their own, as weights should: these go back to the system with them. Among the
-    kept pages they would leave holes, and memory would grow from one model to the next.
+    kept pages they would leave holes, and memory would grow from one model to the next. Where kept pages are free,
+    those are taken first.
     """
     glibc = _glibc()
     if glibc is not None:
