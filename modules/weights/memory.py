@@ -6,6 +6,7 @@ import ctypes
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -61,5 +62,6 @@ def give_pages_back() -> None:
         glibc.malloc_trim(0)
 
 
+@cache
 def _glibc() -> ctypes.CDLL | None:
     return ctypes.CDLL("libc.so.6") if platform.libc_ver()[0] == "glibc" else None

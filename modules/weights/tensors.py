@@ -197,17 +197,18 @@ def fill(module: nn.Module, header: Header, original: Original, *, device: torch
     _check(type(module).__name__, header, wanted)
     stored_there = Stored(header, original, device, dtype, identities(header))
     files = _Files(header)
-    for source, entry in header.tensors.items():  # in the file's order
-        if source not in wanted:
-            continue
-        mapping, stored = files.of(entry), _numbers(header, source, files)
-        for place, name, shape in wanted[source]:
-            with pages_of_their_own():
+    owners = dict(module.named_modules())
+    with pages_of_their_own():
+        for source, entry in header.tensors.items():  # in the file's order
+            if source not in wanted:
+                continue
+            mapping, stored = files.of(entry), _numbers(header, source, files)
+            for place, name, shape in wanted[source]:
                 tensor = place.taken(stored, shape).to(device=device, dtype=dtype)
-            owner, _, leaf = name.rpartition(".")
-            setattr(module.get_submodule(owner), leaf, nn.Parameter(tensor, requires_grad=False))
-        if device.type != "cpu" or DTYPES[entry.dtype] != dtype:
-            _give_back(mapping, header.data_start + entry.begin, header.data_start + entry.end)
+                owner, _, leaf = name.rpartition(".")
+                setattr(owners[owner], leaf, nn.Parameter(tensor, requires_grad=False))
+            if device.type != "cpu" or DTYPES[entry.dtype] != dtype:
+                _give_back(mapping, header.data_start + entry.begin, header.data_start + entry.end)
     module.eval()
     return stored_there
 
