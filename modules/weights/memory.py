@@ -14,6 +14,7 @@ import torch
 # The numbers by which glibc's malloc.h knows these options.
 TRIM_THRESHOLD, TOP_PAD, MMAP_THRESHOLD = -1, -2, -3
 KEPT, OWN = 32 << 20, 128 << 10  # bytes from which on memory has pages of its own: of all tensors, and of weights
+SPARE = 64 << 20  # bytes that are asked for beyond what is wanted
 
 
 def free_memory(device: torch.device) -> int | None:
@@ -36,7 +37,7 @@ def keep_pages() -> None:
     if glibc is not None:
         glibc.mallopt(MMAP_THRESHOLD, KEPT)
         glibc.mallopt(TRIM_THRESHOLD, (2 << 30) - 1)
-        glibc.mallopt(TOP_PAD, 64 << 20)
+        glibc.mallopt(TOP_PAD, SPARE)
 
 
 @contextmanager
@@ -48,11 +49,13 @@ def pages_of_their_own() -> Iterator[None]:
     glibc = _glibc()
     if glibc is not None:
         glibc.mallopt(MMAP_THRESHOLD, OWN)
+        glibc.mallopt(TOP_PAD, 0)
     try:
         yield
     finally:
         if glibc is not None:
             glibc.mallopt(MMAP_THRESHOLD, KEPT)
+            glibc.mallopt(TOP_PAD, SPARE)
 
 
 def give_pages_back() -> None:

@@ -11,17 +11,17 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 # Prints how many MiB go back when 100 weights of 1 MiB do, between which other memory stays in use. A process of its
-# own: in one that has freed memory to spare, weights are put there first.
+# own: in one that has free memory among what is in use, weights are put there first.
 PROGRAM = """
 import psutil, torch
 from modules.weights.memory import give_pages_back, keep_pages, pages_of_their_own
 keep_pages()
-weights, others = [], []
-for _ in range(100):
-    with pages_of_their_own():
-        weights.append(torch.ones(2**18))
-    others.append(torch.ones(1000))
 give_pages_back()
+weights, others = [], []
+with pages_of_their_own():
+    for _ in range(100):
+        weights.append(torch.ones(2**18))
+        others.append(torch.ones(1000))
 before = psutil.Process().memory_info().rss
 weights.clear()
 print((before - psutil.Process().memory_info().rss) / 2**20)
