@@ -1,11 +1,12 @@
 """The networks of a full-size SD 1.5 on the CPU: ours, with prepared layers, beside diffusers' own modules.
 
-    python -m benchmarks.networks [--rounds 3] [--threads N] [--comfyui DIR [--comfyui-python PATH]]
+    python -m benchmarks.networks [--rounds 3] [--threads N] [--only CASE ...] [--comfyui DIR [--comfyui-python PATH]]
 
 Equal weights of random numbers, one network and size at a time, each measurement in a fresh process of its own,
 alternating; in each, one call to warm up and prepare, then the median of `--calls`. diffusers gets its best dtype here:
 the faster of fp32 and, where the CPU multiplies it in hardware, bf16. ComfyUI's networks, where it is installed beside,
-compute in what it takes on a CPU by default: fp32. Writes benchmarks/results/networks.md.
+compute in what it takes on a CPU by default: fp32. Writes benchmarks/results/networks.md; with --only the rows of other
+cases stay as they were.
 """
 
 from __future__ import annotations
@@ -92,12 +93,21 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--calls", type=int, default=2)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--only", nargs="+", choices=list(CASES), default=list(CASES))
     comfyui.add_options(parser)
     options = parser.parse_args()
     path = write_full_checkpoint(Path(tempfile.gettempdir()) / "easel-benchmarks" / "full.safetensors")
-    rows = [row for name in CASES for row in _compared(name, path, options)]
+    rows = []
+    for name in CASES:
+        rows += _compared(name, path, options) if name in options.only else _kept(name)
     RESULT.write_text(_report(rows, options))
     print(RESULT.read_text())
+
+
+def _kept(name: str) -> list[str]:
+    """The rows that an earlier run wrote of a case."""
+    lines = RESULT.read_text().splitlines() if RESULT.exists() else []
+    return [line for line in lines if line.startswith(f"| {name} |")]
 
 
 def _compared(name: str, path: Path, options: argparse.Namespace) -> list[str]:
@@ -107,9 +117,9 @@ def _compared(name: str, path: Path, options: argparse.Namespace) -> list[str]:
     everyone = ["ours", *dtypes, *(["comfyui"] if options.comfyui else [])]
     rounds = [{who: _measured(path, who, network, side, options) for who in everyone} for _ in range(options.rounds)]
     best = min(dtypes, key=lambda dtype: median(times[dtype][1] for times in rounds))
-    rows = [_row(f"{name} | diffusers {best}", path, rounds, best, f"{bar:.2f}")]
+    rows = [_row(f"{name} | diffusers {version('diffusers')}, {best}", path, rounds, best, f"{bar:.2f}")]
     if options.comfyui:
-        rows.append(_row(f"{name} | ComfyUI fp32", path, rounds, "comfyui", ""))
+        rows.append(_row(f"{name} | {comfyui.chosen(options).version}, fp32", path, rounds, "comfyui", ""))
     return rows
 
 
@@ -122,6 +132,7 @@ def _row(name: str, path: Path, rounds: list[dict[str, list[float]]], peer: str,
         *(_seconds([times[who][1] for times in rounds]) for who in ("ours", peer)),
         f"**{median(ratios):.2f}** ({min(ratios):.2f} to {max(ratios):.2f})",
         asked,
+        str(len(rounds)),
         f"{median(times['ours'][0] for times in rounds):.1f}",
         f"{median(times['ours'][2] for times in rounds):.1f} / {median(times[peer][2] for times in rounds):.1f}",
         f"{error:.0e}",
@@ -151,19 +162,17 @@ def _seconds(times: list[float]) -> str:
 
 
 def _report(rows: list[str], options: argparse.Namespace) -> str:
-    beside = comfyui.chosen(options)
-    others = f"diffusers {version('diffusers')}" + (f", {beside.version}" if beside else "")
     lines = [
         "# The networks on the CPU",
         "",
         f"Full-size SD 1.5 of random numbers; {options.threads} threads, {platform.machine()}, torch "
-        f"{torch.__version__}, {others}; {options.rounds} rounds in alternating fresh "
-        "processes. Seconds: median (min to max). The first call is ours, preparation included; memory is the peak of "
+        f"{torch.__version__}; rounds in alternating fresh processes. "
+        "Seconds: median (min to max). The first call is ours, preparation included; memory is the peak of "
         "the process; the difference is the largest one, in standard deviations of the output. Written by "
         "`python -m benchmarks.networks`.",
         "",
-        "| what | beside | ours | theirs | ratio | asked | first call | GiB | difference |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| what | beside | ours | theirs | ratio | asked | rounds | first call | GiB | difference |",
+        "|---|---|---|---|---|---|---|---|---|---|",
         *rows,
     ]
     return "\n".join(lines) + "\n"
