@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 import torch
@@ -75,7 +76,10 @@ def test_what_is_being_typed_outlives_news_and_a_refused_name_can_be_mended(shel
     assert page.evaluate("document.activeElement.matches('.grid')")
     card = paced.folder / "models" / "Lora" / "pen07 🎨.json"
     assert json.loads(card.read_text())["notes"] == "half a sentence"
-    card.with_suffix(".safetensors").rename(card.with_name("pen07.safetensors"))
+    page.click("[aria-label='Rename…']")
+    page.fill("#model_place", "pen07")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".model-panel h3 >> text=/^pen07$/")
     page.fill("#models_words", "")
 
 
@@ -92,6 +96,23 @@ def test_only_cards_in_sight_are_in_the_document_and_the_trash_gives_back(shelf)
     page.wait_for_selector("#models_trash_sheet .folder", state="detached")
     page.keyboard.press("Escape")
     page.wait_for_function(f"document.querySelector('{COUNT}').textContent === '39 of 40'")
+    page.fill("#models_words", "")
+
+
+def test_nothing_is_asked_of_a_model_that_is_in_the_trash_already(shelf):
+    page, asked = shelf.page, []
+    page.route(re.compile("/api/models/[0-9a-f]{16}"), lambda route: asked.append(route))
+    page.fill("#models_words", "pen03")
+    page.wait_for_function(f"document.querySelector('{COUNT}').textContent === '1 of 40'")
+    page.click(".model-more", force=True)
+    until(lambda: page.evaluate("true") and asked)
+    page.evaluate("import('/static/shelf.js').then(({ shelf }) => (shelf.changed(shelf.chosen), void shelf.discard()))")
+    asked[0].continue_()
+    until(lambda: page.evaluate("true") and len(asked) == 2)
+    assert asked[1].request.url.endswith("/trash")  # news of the model came meanwhile: it was not asked again
+    asked[1].continue_()
+    page.wait_for_function(f"document.querySelector('{COUNT}').textContent === '0 of 39'")
+    page.unroute_all()
     page.fill("#models_words", "")
 
 

@@ -61,7 +61,8 @@ class Shelf extends EventTarget {
   shown = false; // while nobody looks, nothing is asked for
 
   #lists = new Map(KINDS.map(([kind]) => [kind, new List()]));
-  #detailing = Promise.resolve();
+  #detailing = null;
+  #detailsOutdated = false;
   #timer = null;
 
   constructor() {
@@ -173,10 +174,22 @@ class Shelf extends EventTarget {
   }
 
   #fetchDetails() {
-    const id = this.chosen;
-    this.#detailing = ask(`/api/models/${id}`)
-      .then((details) => id === this.chosen && this.know(details))
-      .catch(() => {});
+    this.#detailsOutdated = true;
+    this.#detailing ??= this.#askForDetails();
+  }
+
+  /** One question at a time, and once more when there was news meanwhile: `discard` must know of the last of them. */
+  async #askForDetails() {
+    try {
+      while (this.#detailsOutdated && this.chosen) {
+        this.#detailsOutdated = false;
+        const id = this.chosen;
+        const details = await ask(`/api/models/${id}`).catch(() => null);
+        if (details && id === this.chosen) this.know(details);
+      }
+    } finally {
+      this.#detailing = null;
+    }
   }
 
   /** Moves the chosen model to the trash. It is let go first: of a file that is gone, nothing must be asked. */
