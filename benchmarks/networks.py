@@ -24,6 +24,7 @@ from statistics import median
 
 import torch
 
+from modules.app import ENVIRONMENT
 from modules.weights.precision import cpu_has_bf16
 
 from . import comfyui
@@ -149,7 +150,7 @@ def _measured(path: Path, who: str, network: str, side: int, options: argparse.N
     done = subprocess.run(
         [str(python), "-c", START + program + MEASURE, *arguments],
         cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": str(options.threads)},
+        env={**os.environ, **(ENVIRONMENT if who == "ours" else {}), "OMP_NUM_THREADS": str(options.threads)},
         capture_output=True,
         text=True,
         check=True,

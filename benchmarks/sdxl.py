@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import shutil
 import subprocess
@@ -20,6 +21,7 @@ from pathlib import Path
 
 import torch
 
+from modules.app import ENVIRONMENT
 from modules.weights.precision import choose_precision
 
 from .families.every import FILES
@@ -52,7 +54,8 @@ def main() -> None:
     try:
         path = next(made for made in FILES if made.name == NAME).write(options.folder)
         command = [sys.executable, "-m", "benchmarks.sdxl", "--steps", str(options.steps), "--paint", str(path)]
-        done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+        environment = {**os.environ, **ENVIRONMENT}
+        done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True)
         size = path.stat().st_size
     finally:
         shutil.rmtree(options.folder, ignore_errors=True)

@@ -10,6 +10,7 @@ and docs/images/switching-memory.png. Takes 6.5 GB of disk and 12 GiB of memory;
 from __future__ import annotations
 
 import argparse
+import os
 import platform
 import random
 import tempfile
@@ -21,6 +22,7 @@ from statistics import median
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
+from modules.app import ENVIRONMENT
 from modules.weights.precision import choose_precision
 from modules.weights.residency import Loader
 from modules.weights.weights import Weights
@@ -50,6 +52,7 @@ def main() -> None:
     parser.add_argument("--switches", type=int, default=50)
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "easel-benchmarks" / "switching")
     options = parser.parse_args()
+    os.environ.update(ENVIRONMENT)
     files = [write_full_checkpoint(options.folder / f"{name}.safetensors") for name in NAMES]
     for file in files:
         _read(file)

