@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 
 from ..catalog.hashing import HashCache
 from ..catalog.networks import SHORT, LoraShelf, embedding_files, plain
@@ -16,6 +20,24 @@ from ..imaging import upscale  # registers the upscalers that need no model
 VAE_WORDS = ("Automatic", "None")
 
 
+@dataclass(frozen=True)
+class _Found:
+    """What lies in the folders."""
+
+    checkpoints: list[ModelFile]
+    vaes: list[ModelFile]
+    upscalers: list[ModelFile]
+
+    @cached_property
+    def alike(self) -> set[Path]:
+        """The files that share their name with another one of their list."""
+        found = set()
+        for files in (self.checkpoints, self.vaes, self.upscalers):
+            times = Counter(model.name for model in files)
+            found |= {model.path for model in files if times[model.name] > 1}
+        return found
+
+
 class Models:
     """The model folders as they were when last looked at. Safe from any thread."""
 
@@ -24,18 +46,18 @@ class Models:
         self._hashes = HashCache(folders.data)
         self._loras = LoraShelf(folders.loras, self._hashes)
         self._lock = threading.Lock()
-        self._found: tuple[list[ModelFile], list[ModelFile], list[ModelFile]] | None = None
+        self._found: _Found | None = None
 
     def checkpoints(self) -> list[ModelFile]:
         """All checkpoints, unusable ones with their problem."""
-        return self._scanned()[0]
+        return self._scanned().checkpoints
 
     def vaes(self) -> list[ModelFile]:
-        return self._scanned()[1]
+        return self._scanned().vaes
 
     def upscalers(self) -> list[ModelFile]:
         """The upscalers that are files."""
-        return self._scanned()[2]
+        return self._scanned().upscalers
 
     def upscaler_names(self) -> list[str]:
         """What upscalers are called: those that need no file, then the files that can be read."""
@@ -123,10 +145,7 @@ class Models:
 
     def name_of(self, model: ModelFile) -> str:
         """The file's name, or its path below the models folder where two files share the name."""
-        for files in self._scanned():
-            if model in files and sum(other.name == model.name for other in files) > 1:
-                return model.label
-        return model.name
+        return model.label if model.path in self._scanned().alike else model.name
 
     def pasted(self, files: list[ModelFile], name: str, short_hash: str) -> str:
         """The name of the usable file with this hash, else with this name; "" when there is neither."""
@@ -136,11 +155,11 @@ class Models:
                 return self.name_of(model)
         return next((self.name_of(model) for model in usable if name and name in model.names), "")
 
-    def _scanned(self) -> tuple[list[ModelFile], list[ModelFile], list[ModelFile]]:
+    def _scanned(self) -> _Found:
         with self._lock:
             if self._found is None:
                 checkpoints, vaes = self._folders.checkpoints, self._folders.vaes
-                self._found = (
+                self._found = _Found(
                     scan(checkpoints, self._hashes),
                     scan_vaes(vaes, checkpoints, self._hashes),
                     scan_upscalers(self._folders.models, self._hashes),
