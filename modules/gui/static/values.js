@@ -44,17 +44,16 @@ class Form {
       value = own && fits(this.kept[name], offer) ? this.kept[name] : offer.default;
     } else if (!fits(now, offer)) value = offer.default;
     this.filled[name] = offer.default;
-    const update = { __type__: "update" };
-    if ("choices" in offer) {
-      const choices = offer.choices ?? [value];
+    const update = { __type__: "update", value };
+    if ("choices" in offer && !isSameList(offer.choices, this.choices[name])) {
+      update.choices = (offer.choices ?? [value]).map((choice) => [choice, choice]); // drawing long lists takes a while
       this.choices[name] = offer.choices;
-      update.choices = choices.map((choice) => [choice, choice]);
-      update.value = value;
     } else if (value === now) return undefined;
-    update.value = value;
     return update;
   }
 }
+
+const isSameList = (one, other) => one && one.length === other?.length && one.every((choice, i) => choice === other[i]);
 
 function fits(value, offer) {
   if (offer.choices) return offer.choices.includes(value);
