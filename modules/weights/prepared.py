@@ -48,7 +48,7 @@ def set_weight(layer: nn.Module, weight: Tensor, bias: Tensor | None = None) -> 
     if isinstance(layer, (PreparedLinear, PreparedConv2d)):
         layer.kernel = None
     if isinstance(layer, PreparedConv2d):
-        layer.extra_bytes = 0
+        layer.plain_weight, layer.extra_bytes = None, 0
 
 
 def held_bytes(network: nn.Module) -> int:
@@ -74,7 +74,11 @@ class PreparedLinear(nn.Linear):
 
 
 class PreparedConv2d(nn.Conv2d):
-    """A convolution that takes its fastest form when it is first called; `weight` then has only a shape."""
+    """A convolution that takes its fastest form when it is first called; `weight` then has only a shape.
+
+    Winograd's suits all sizes from then on. Any other is chosen again for pictures of another size: they may be worth
+    Winograd's, and a weight in oneDNN's order for others is re-ordered at every call, which takes up to a second.
+    """
 
     def __init__(self, layer: nn.Conv2d, scratch: Scratch) -> None:
         super().__init__(
@@ -93,10 +97,15 @@ class PreparedConv2d(nn.Conv2d):
         self.weight, self.bias = layer.weight, layer.bias
         self.scratch = scratch
         self.kernel: Kernel | None = None
+        self.plain_weight: Callable[[], Tensor] | None = None  # gives it back, if the kernel suits one size
+        self.size = torch.Size()  # height and width that the kernel was chosen for
         self.extra_bytes = 0
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.plain_weight is not None and x.shape[2:] != self.size:
+            set_weight(self, self.plain_weight())
         if self.kernel is None:
+            self.size = x.shape[2:]
             with pages_of_their_own():
                 self.kernel = self._best_kernel(x)
             _let_go(self)
@@ -118,9 +127,32 @@ class PreparedConv2d(nn.Conv2d):
         if self.kernel_size == self.stride == (1, 1) and self.padding == (0, 0) and self.groups == 1:
             linear = _linear_kernel(self.weight.flatten(1), self.bias)
             return lambda x: linear(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
-        if self.weight.numel() < WORTH_ORDERING:
-            return _plain_kernel(self)
-        return _convolution_kernel(self, list(x.shape))
+        return self._plain_kernel() if self.weight.numel() < WORTH_ORDERING else self._ordered_kernel(x)
+
+    def _plain_kernel(self) -> Kernel:
+        """x (b, in, h, w) -> (b, out, h', w'), with zeros around it, as torch computes it."""
+        weight, bias, geometry = self.weight, self.bias, self._geometry
+        self.plain_weight = lambda: weight
+        return lambda x: F.conv2d(x, weight, bias, *geometry)
+
+    def _ordered_kernel(self, x: Tensor) -> Kernel:
+        """The same in oneDNN's order of weights, the one that suits x best."""
+        bias, (stride, padding, dilation, groups) = self.bias, self._geometry
+        try:
+            ordered = torch.ops.mkldnn._reorder_convolution_weight(
+                self.weight, padding, stride, dilation, groups, list(x.shape)
+            )
+            operation = torch.ops.mkldnn._convolution_pointwise
+            operation(torch.zeros_like(x), ordered, bias, padding, stride, dilation, groups, "none", [], "")
+        except (AttributeError, RuntimeError) as error:
+            log.debug("oneDNN does not take this convolution: %s", error)
+            return self._plain_kernel()
+        self.plain_weight = ordered.to_dense
+        return lambda x: operation(x, ordered, bias, padding, stride, dilation, groups, "none", [], "")
+
+    @property
+    def _geometry(self) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], int]:
+        return self.stride, self.padding, self.dilation, self.groups
 
     def _winograd(self, x: Tensor) -> Winograd | None:
         """Which of Winograd's ways pays here and finds room for its larger weights; None: neither."""
@@ -181,25 +213,3 @@ def _linear_kernel(weight: Tensor, bias: Tensor | None) -> Kernel:
         log.debug("oneDNN does not take this linear layer: %s", error)
         return lambda x: F.linear(x, weight, bias)
     return lambda x: operation(x, ordered, bias, "none", [], "")
-
-
-def _plain_kernel(layer: PreparedConv2d) -> Kernel:
-    """x (b, in, h, w) -> (b, out, h', w'), with zeros around it, as torch computes it."""
-    weight, bias = layer.weight, layer.bias
-    stride, padding, dilation, groups = layer.stride, layer.padding, layer.dilation, layer.groups
-    return lambda x: F.conv2d(x, weight, bias, stride, padding, dilation, groups)
-
-
-def _convolution_kernel(layer: PreparedConv2d, input_size: list[int]) -> Kernel:
-    """The same in oneDNN's order of weights, the one that suits inputs of that size best."""
-    weight, bias = layer.weight, layer.bias
-    stride, padding, dilation, groups = layer.stride, layer.padding, layer.dilation, layer.groups
-    try:
-        ordered = torch.ops.mkldnn._reorder_convolution_weight(weight, padding, stride, dilation, groups, input_size)
-        operation = torch.ops.mkldnn._convolution_pointwise
-        smallest = torch.zeros(1, layer.in_channels, 8, 8, dtype=weight.dtype)
-        operation(smallest, ordered, bias, padding, stride, dilation, groups, "none", [], "")
-    except (AttributeError, RuntimeError) as error:
-        log.debug("oneDNN does not take this convolution: %s", error)
-        return _plain_kernel(layer)
-    return lambda x: operation(x, ordered, bias, padding, stride, dilation, groups, "none", [], "")

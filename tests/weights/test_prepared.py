@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -97,6 +99,27 @@ def test_convolutions_take_the_form_that_pays_and_finds_room_and_say_what_it_cos
     prepare_network(network)
     torch.testing.assert_close(network(x), layer(x), rtol=0, atol=1e-4)
     assert held_bytes(network) - before == 64 * 64 * extra * 4
+
+
+@pytest.mark.parametrize("channels", [64, 352])  # of the larger one the weights are worth oneDNN's order
+@torch.inference_mode()
+def test_the_form_is_chosen_again_for_another_size_until_it_is_winograds(
+    channels: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prepared, "WINOGRAD_WORK", channels * channels * 9 * 100)
+    monkeypatch.setattr(prepared, "free_memory", lambda _: None)
+    layer = conv(channels, channels, 3, padding=1)
+    network = nn.Sequential(layer)
+    prepare_network(network)
+    kernels = []
+    for side in (2, 2, 5, 12, 2):
+        x = torch.randn(1, channels, side, side)
+        torch.testing.assert_close(network(x), layer(x), rtol=0, atol=1e-4)
+        kernels.append(network[0].kernel)
+    assert [one is other for one, other in pairwise(kernels)] == [True, False, False, True]
+    assert network[0].extra_bytes
+    set_weight(network[0], torch.zeros_like(layer.weight))
+    assert torch.equal(network(x)[0, :, 0, 0], layer.bias)
 
 
 @pytest.mark.parametrize("bias", [True, False])
