@@ -71,6 +71,7 @@ def _switched(files: list[Path], count: int) -> tuple[list[Switch], int]:
     chance, now, switches = random.Random(0), files[0], []
     weights = loader.open(now)
     _step(weights)
+    loader.settle()
     size = weights.nbytes
     budget[0] = int(size * 1.3)  # one beside the open one
     for _ in range(count):
@@ -81,6 +82,7 @@ def _switched(files: list[Path], count: int) -> tuple[list[Switch], int]:
         weights = loader.open(now)
         seconds = time.perf_counter() - began
         _step(weights)
+        loader.settle()  # as the engine does after a job
         switches.append(Switch(now.stem, back, seconds, _resident()))
         one = switches[-1]
         print(f"{one.name}: {'back' if back else 'loaded'}, {seconds:.3f} s, {one.resident / GIB:.2f} GiB", flush=True)

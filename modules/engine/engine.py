@@ -153,6 +153,7 @@ class Engine:
         finally:
             inspection.end()
             self._hooks.call("generation_finished", run=run)
+            self._loader.settle()
 
     def _make(self, run: Run, emit: Emit) -> None:
         """The pictures of one part of a job. What is wrong with one file of a batch, or one part of a script, costs

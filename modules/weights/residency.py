@@ -69,6 +69,7 @@ class Loader:
             keep_pages()
         self._budget = budget
         self._kept: OrderedDict[Key, _Kept] = OrderedDict()  # the open one is the last
+        self._settled = True
 
     def open(self, file: ModelFile | Path, vae: Path | None = None) -> Weights:
         """The model in `file` with the VAE in `vae` (None: its own): from memory if it is there, else loaded now.
@@ -91,6 +92,14 @@ class Loader:
         self._let_go_of_old_files(key)
         self._keep_to_budget()
         return weights
+
+    def settle(self) -> None:
+        """To be called when pictures are done: gives back what layers left over that prepared themselves for the first
+        ones of a model. Later ones find the pages that they work in.
+        """
+        if not self._settled:
+            give_pages_back()
+        self._settled = True
 
     def close(self) -> None:
         """Lets all models go and gives their memory back."""
@@ -179,6 +188,7 @@ class Loader:
         if self.precision.device.type == "cpu":
             for network in (weights.unet, weights.vae):
                 prepare_network(network)
+            self._settled = False
         return weights
 
 

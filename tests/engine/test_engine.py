@@ -13,6 +13,7 @@ from modules.catalog.header import read_header
 from modules.core.errors import UserError
 from modules.core.events import LoadingModel, ModelLoaded
 from modules.core.hooks import Hooks
+from modules.weights import residency
 from tests.diffusers_folders import parts_of, written
 from tests.toy import write_toy_checkpoint
 from tests.weights.test_parity import UNET
@@ -52,6 +53,14 @@ def test_loading_is_told_with_what_the_model_recommends(shelf_engine):
 def test_a_loaded_model_is_not_loaded_again(shelf_engine):
     assert any(isinstance(event, ModelLoaded) for event in told(shelf_engine))
     assert not any(isinstance(event, ModelLoaded) for event in told(shelf_engine, checkpoint="toy"))
+
+
+def test_after_a_job_what_loading_left_over_goes_back_to_the_system(shelf_engine, monkeypatch):
+    given = []
+    monkeypatch.setattr(residency, "give_pages_back", lambda: given.append(True))
+    for _ in range(2):
+        told(shelf_engine, checkpoint="toy")
+    assert given == [True]
 
 
 def test_a_checkpoint_that_changed_on_disk_is_loaded_again(shelf, shelf_engine):

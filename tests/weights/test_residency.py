@@ -173,6 +173,16 @@ def test_switches_between_three_checkpoints_leave_memory_as_it_was(toy, other, t
     assert max(resident[-6:]) < 1.02 * max(resident[3:9])
 
 
+def test_what_preparing_left_over_goes_back_once_after_each_model_that_is_loaded(loader, toy, other, monkeypatch):
+    given = []
+    monkeypatch.setattr(residency, "give_pages_back", lambda: given.append(True))
+    for path in (toy, toy, other, toy):  # at last from memory
+        loader.open(path)
+        loader.settle()
+        loader.settle()
+    assert len(given) == 2
+
+
 def test_a_closed_loader_holds_nothing(loader, toy):
     unet = weakref.ref(loader.open(toy).unet)
     loader.close()
