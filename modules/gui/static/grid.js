@@ -52,7 +52,7 @@ export class Grid {
     const first = this.ids[Math.round(this.element.scrollTop / this.row) * this.columns];
     const least = width < NARROW ? SIDE_NARROW : SIDE;
     this.columns = Math.max(1, Math.floor((width + GAP) / (least + GAP)));
-    this.side = (width - GAP * (this.columns - 1)) / this.columns;
+    this.side = Math.floor((width - GAP * (this.columns - 1)) / this.columns); // cards on parts of a pixel leave lines behind
     this.row = this.side + GAP;
     this.space.style.setProperty("--side", `${this.side}px`);
     this.stretch();
