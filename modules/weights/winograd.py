@@ -117,7 +117,8 @@ class Scratch:
         count = torch.Size(shape).numel()
         kept = self._kept.get(name)
         if kept is None or kept.numel() < count:
-            kept = self._kept[name] = torch.empty(count)
+            with torch.inference_mode(False):  # of no mode, it can be written to in any
+                kept = self._kept[name] = torch.empty(count)
         return kept[:count].view(shape)
 
 

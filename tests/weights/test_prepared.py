@@ -122,6 +122,16 @@ def test_the_form_is_chosen_again_for_another_size_until_it_is_winograds(
     assert torch.equal(network(x)[0, :, 0, 0], layer.bias)
 
 
+def test_what_was_prepared_in_inference_mode_computes_outside_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prepared, "WINOGRAD_WORK", 0)
+    layer = conv(64, 64, 3, padding=1)
+    network, x = nn.Sequential(layer), torch.randn(1, 64, 8, 8)
+    prepare_network(network)
+    with torch.inference_mode():
+        network(x)
+    torch.testing.assert_close(network(x), layer(x), rtol=0, atol=1e-4)
+
+
 @pytest.mark.parametrize("bias", [True, False])
 @torch.inference_mode()
 def test_without_onednns_private_operations_layers_compute_as_torch_does(
