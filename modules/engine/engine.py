@@ -40,7 +40,7 @@ from .inspecting import Inspection
 from .making import make_model
 from .model import Model, hash_behind
 from .networks import Networks
-from .options import check_options, heeding, whole_schedule
+from .options import as_registered, check_options, heeding, whole_schedule
 from .parts import left_out, parts
 from .round_trip import round_trip
 from .run import Inputs, Run, Texts, no_inputs, no_text
@@ -159,6 +159,7 @@ class Engine:
         """The pictures of one part of a job. What is wrong with one file of a batch, or one part of a script, costs
         only that.
         """
+        run.request = as_registered(run.request)
         try:
             model = self._open(run.request.checkpoint, run.request.vae, emit, run.job).scheduled(run.request)
             check_decoder(run, model)

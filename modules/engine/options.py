@@ -19,6 +19,7 @@ from .run import Run
 
 TYPED = ("s_churn", "s_tmin", "s_tmax", "s_noise")
 GIVEN = ("noise", "step")
+REGISTRIES = {"sampler": SAMPLERS, "schedule": SCHEDULES, "hr_sampler_name": SAMPLERS, "hr_scheduler": SCHEDULES}
 
 
 def options_of(entry: Entry) -> dict[str, Any]:
@@ -65,6 +66,15 @@ def sampler_options(run: Run, entry: Entry) -> dict[str, Any]:
     if further:
         _noted(run, "sampler_options")
     return {**options, **further}
+
+
+def as_registered(request: GenerationRequest) -> GenerationRequest:
+    """The same with samplers and schedules by their own names: who queued it may have spelt them otherwise, before the
+    engine was there to tell.
+    """
+    written = {field: (getattr(request, field), registry) for field, registry in REGISTRIES.items()}
+    names = {field: registry.get(name).name for field, (name, registry) in written.items() if name in registry}
+    return request.model_copy(update=names)
 
 
 def check_options(request: GenerationRequest) -> None:

@@ -55,6 +55,13 @@ def test_a_loaded_model_is_not_loaded_again(shelf_engine):
     assert not any(isinstance(event, ModelLoaded) for event in told(shelf_engine, checkpoint="toy"))
 
 
+def test_names_that_were_queued_before_the_engine_was_there_are_spelt_as_it_does(shelf_engine):
+    request = {"sampler": "euler A", "schedule": "karras", "enable_hr": True, "hr_upscaler": "Latent"}
+    first = pictures(told(shelf_engine, **request, hr_sampler_name="HEUN"))[0]
+    assert "Sampler: Euler a, Schedule type: Karras, " in first.infotext
+    assert "Hires sampler: Heun" in first.infotext
+
+
 def test_after_a_job_what_loading_left_over_goes_back_to_the_system(shelf_engine, monkeypatch):
     given = []
     monkeypatch.setattr(residency, "give_pages_back", lambda: given.append(True))
